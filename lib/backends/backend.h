@@ -1,0 +1,116 @@
+// What a lock mechanism has to provide. LockFile does all the rest: waiting,
+// timeouts, thread and fork rules, breaking of dead holders, errors.
+#ifndef LOCKLAB_LIB_BACKENDS_BACKEND_H_
+#define LOCKLAB_LIB_BACKENDS_BACKEND_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lib/deadline.h"
+#include "lib/errors.h"
+#include "lib/options.h"
+#include "lib/os/os.h"
+#include "lib/owner.h"
+
+namespace lockfile {
+
+// One hold, or the attempt at one. The token was never used before.
+struct Hold {
+  std::string token;
+  std::string record;  // FormatRecord of the owner: contains the token
+};
+
+enum class Take {
+  kTaken,  // it is ours, and was seen to be
+  kHeld,   // somebody else has it
+};
+
+// What stands at the lock's path, as one look found it.
+struct Sight {
+  bool held = false;
+  std::optional<Owner> owner;  // nullopt: no record of ours can be read there
+  std::string note;            // why there is no owner, for people
+  // Changes whenever the lock changes hands or is refreshed; compares what was
+  // examined with what is there when it is to be broken.
+  std::string version;
+  // Nothing says who holds it, and in this protocol no living holder leaves
+  // it so for long: may be cleared after Options::ownerless_grace.
+  bool ownerless = false;
+};
+
+enum class BreakReason {
+  kHolderIsDead,  // proven: see JudgeLife
+  kAsked,         // by break_lock() or an expired lease: it may be alive
+  kOwnerless,     // watched for the grace time, see Sight::ownerless
+};
+
+enum class Broke {
+  kBroken,   // what was seen is gone
+  kChanged,  // it is no longer what was seen; nothing was removed
+  kBusy,     // another breaker or the releasing owner is at it; look again
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+  // Tries once, without waiting, and leaves nothing behind when it fails.
+  virtual Status TryTake(const Hold& hold, Take* take) = 0;
+
+  // Gives back what TryTake took. kLockLost: it was broken or removed; nothing
+  // of a successor's was touched. Another error: may be called again.
+  virtual Status Release(const Hold& hold) = 0;
+
+  // Whether the lock that TryTake took is still there and still ours.
+  virtual Status StillMine(const Hold& hold, bool* mine) = 0;
+
+  // Looks without disturbing. Any thread.
+  virtual Status Look(Sight* sight) = 0;
+
+  // Compare-and-break: removes what was seen, or nothing. Any thread.
+  virtual Status Break(const Sight& seen, BreakReason reason, Broke* broke) = 0;
+
+  // Tells others that the holder lives (lease). kUnsupported where the kernel
+  // does that by itself.
+  virtual Status Refresh(const Hold& hold) = 0;
+
+  // Waits in the kernel until TryTake is worth another try, if this mechanism
+  // has a way to do so; false: it has none, the caller is to watch WatchPath()
+  // or sleep. May block up to the deadline. The lock may be ours on return
+  // only through the TryTake that follows.
+  virtual bool WaitInKernel(Deadline deadline) {
+    (void)deadline;
+    return false;
+  }
+
+  // The file whose change announces a release; empty: none.
+  [[nodiscard]] virtual std::string WatchPath() const { return lock_path_; }
+
+  // Removes what dead contenders left. Bounded work; errors are of no matter.
+  virtual void CollectLitter() {}
+
+  // This process is a forked child: forget the parent's hold, touch nothing
+  // that it shares with the parent.
+  virtual void ForgetInChild() {}
+
+  [[nodiscard]] const std::string& lock_path() const { return lock_path_; }
+
+ protected:
+  Backend(os::Os& os, std::string lock_path, const Options& options)
+      : os_(os),
+        lock_path_(std::move(lock_path)),
+        mode_(options.mode) {}
+
+  [[nodiscard]] mode_t mode() const { return mode_.value_or(0666); }
+
+  os::Os& os_;
+  const std::string lock_path_;
+  const std::optional<mode_t> mode_;
+};
+
+}  // namespace lockfile
+
+#endif  // LOCKLAB_LIB_BACKENDS_BACKEND_H_
