@@ -22,7 +22,7 @@ struct Traits {
   bool excludes_threads = true;    // two objects in one process exclude
   // A forked child that outlives a crashed holder keeps the lock from others.
   bool survives_fork = false;
-  bool breakable = true;  // break_lock() can take it from a live holder
+  bool breakable = true;    // break_lock() can take it from a live holder
   bool keeps_file = false;  // a file stays behind after release, on purpose
   // The C++ and the Python `lockfile` exclude each other on one path.
   bool python_compatible = false;
@@ -48,8 +48,8 @@ struct BackendRow {
 struct Probe {
   const BackendRow* backend = nullptr;
   bool supported = false;
-  Status status;        // why not
-  std::string reason;   // for people; empty where supported
+  Status status;       // why not
+  std::string reason;  // for people; empty where supported
 };
 
 // Which backends the directory supports, found by doing the thing: each takes

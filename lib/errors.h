@@ -46,8 +46,8 @@ std::error_code make_error_code(Errc errc) noexcept;
 // for people. Costs nothing where all is well.
 struct [[nodiscard]] Status {
   Errc code = Errc::kOk;
-  int sys = 0;           // errno, where a system call failed
-  std::string message;   // "cannot create /a/b.lock: Permission denied ..."
+  int sys = 0;          // errno, where a system call failed
+  std::string message;  // "cannot create /a/b.lock: Permission denied ..."
 
   [[nodiscard]] bool ok() const { return code == Errc::kOk; }
   [[nodiscard]] std::error_code error_code() const noexcept;
@@ -70,9 +70,7 @@ class Error : public std::system_error {
   // The path that was to be locked, as the caller gave it.
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   // The backend's name: "link", "mkdir", ...
-  [[nodiscard]] const std::string& backend() const noexcept {
-    return backend_;
-  }
+  [[nodiscard]] const std::string& backend() const noexcept { return backend_; }
   // errno of the system call that failed, 0 where none did.
   [[nodiscard]] int sys_errno() const noexcept { return sys_; }
   [[nodiscard]] const char* what() const noexcept override {

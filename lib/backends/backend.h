@@ -100,9 +100,7 @@ class Backend {
 
  protected:
   Backend(os::Os& os, std::string lock_path, const Options& options)
-      : os_(os),
-        lock_path_(std::move(lock_path)),
-        mode_(options.mode) {}
+      : os_(os), lock_path_(std::move(lock_path)), mode_(options.mode) {}
 
   [[nodiscard]] mode_t mode() const { return mode_.value_or(0666); }
 

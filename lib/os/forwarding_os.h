@@ -83,9 +83,7 @@ class ForwardingOs : public Os {
   SysResult WatchRemove(int watch_fd, int watch) override {
     return base_.WatchRemove(watch_fd, watch);
   }
-  SysResult ProcessWatch(pid_t pid) override {
-    return base_.ProcessWatch(pid);
-  }
+  SysResult ProcessWatch(pid_t pid) override { return base_.ProcessWatch(pid); }
   SysResult WaitEvent(int watch_fd, int process_fd,
                       TimePoint deadline) override {
     return base_.WaitEvent(watch_fd, process_fd, deadline);

@@ -68,9 +68,9 @@ enum class KernelLock { kFlock, kPosix, kOfd };
 
 // Who this process is, as far as another process could check it later.
 struct ProcessIdentity {
-  std::string host;     // node name, and the machine id where there is one
-  std::string boot_id;  // of this boot of the kernel; empty if unknown
-  uint64_t pid_ns = 0;  // inode of the PID namespace; 0 if unknown
+  std::string host;      // node name, and the machine id where there is one
+  std::string boot_id;   // of this boot of the kernel; empty if unknown
+  uint64_t pid_ns = 0;   // inode of the PID namespace; 0 if unknown
   uint64_t time_ns = 0;  // inode of the time namespace; 0 if unknown
   pid_t pid = 0;
   uint64_t start_time = 0;  // clock ticks since boot; 0 if unknown
@@ -178,8 +178,8 @@ class Os {
   template <typename T>
   T& local() {
     static const char key = 0;
-    return static_cast<T&>(LocalSlot(
-        &key, []() -> std::unique_ptr<ProcessLocal> {
+    return static_cast<T&>(
+        LocalSlot(&key, []() -> std::unique_ptr<ProcessLocal> {
           return std::make_unique<T>();
         }));
   }

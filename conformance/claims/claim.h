@@ -1,0 +1,94 @@
+// What "correct" means, one row a claim. Lists, help, reports and the
+// catalogue's tests are made from the rows; bodies are run by the caller
+// through RunClaim, each in a fresh directory.
+#ifndef LOCKLAB_CONFORMANCE_CLAIMS_CLAIM_H_
+#define LOCKLAB_CONFORMANCE_CLAIMS_CLAIM_H_
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "conformance/subject/subject.h"
+#include "lib/backends.h"
+
+namespace locklab {
+
+enum class Verdict {
+  kPass,
+  kFail,
+  kXfail,  // failed, as was expected
+  kXpass,  // passed, though a failure was expected: red
+  kUnsupported,
+  kInconclusive,  // the harness could not tell
+};
+[[nodiscard]] std::string_view VerdictName(Verdict verdict);
+
+enum class Level { kMust, kShould, kReport };
+[[nodiscard]] std::string_view LevelName(Level level);
+
+struct Finding {
+  Verdict verdict = Verdict::kInconclusive;
+  std::string reason;  // one sentence: what was seen; empty for a plain pass
+};
+
+// Many processes on one lock, as a claim asks for it. Claims see this
+// interface only; stress/run implements it.
+struct Contest {
+  int processes = 8;
+  int acquisitions = 0;  // in all; 0: until `duration`
+  std::chrono::milliseconds duration{0};
+  std::chrono::microseconds hold{0};
+  std::chrono::milliseconds deadline{30000};  // then it is inconclusive
+  uint64_t seed = 0;
+};
+struct ContestResult {
+  Finding exclusion;  // never two holders (witness and history agree)
+  Finding coherence;  // the counter file lost no update
+  Finding progress;   // every process got it, none hung
+  int64_t acquisitions = 0;
+  int64_t violations = 0;
+};
+class Arena {
+ public:
+  virtual ~Arena() = default;
+  virtual ContestResult Contend(const SubjectFactory& subject,
+                                const std::string& dir,
+                                const Contest& contest) = 0;
+};
+
+// What a body gets.
+struct ClaimContext {
+  const lockfile::BackendRow& backend;
+  const SubjectFactory& subject;
+  Arena& arena;
+  std::string dir;  // fresh and empty; removed by the caller
+  uint64_t seed = 0;
+  bool quick = true;
+};
+
+struct Claim {
+  std::string_view id;  // "release.twice_is_not_locked"
+  Level level;
+  std::string_view statement;
+  std::string_view source;  // standard, manual page, known bug
+  // nullptr: applies to every backend.
+  bool (*applies)(const lockfile::BackendRow& backend);
+  Finding (*body)(const ClaimContext& context);
+};
+
+// All rows, in the order of the catalogue.
+[[nodiscard]] std::span<const Claim> Claims();
+[[nodiscard]] const Claim* FindClaim(std::string_view id);
+
+// Runs one claim in a process of its own, in a fresh directory below
+// `context.dir`, which is removed again. A body that crashes is kFail and says
+// with which signal; one that outlives `deadline` is killed, with all of its
+// children, and is kFail ("hung").
+[[nodiscard]] Finding RunClaim(const Claim& claim, ClaimContext context,
+                               std::chrono::milliseconds deadline);
+
+}  // namespace locklab
+
+#endif  // LOCKLAB_CONFORMANCE_CLAIMS_CLAIM_H_
