@@ -11,7 +11,6 @@
 #include <string_view>
 
 #include "conformance/subject/subject.h"
-#include "lib/backends.h"
 
 namespace locklab {
 
@@ -58,9 +57,9 @@ class Arena {
                                 const Contest& contest) = 0;
 };
 
-// What a body gets.
+// What a body gets. Bodies know the lock by its subject alone, so that a canary
+// or a foreign lock is judged by the same code as the library's backends.
 struct ClaimContext {
-  const lockfile::BackendRow& backend;
   const SubjectFactory& subject;
   Arena& arena;
   std::string dir;  // fresh and empty; removed by the caller
@@ -73,8 +72,9 @@ struct Claim {
   Level level;
   std::string_view statement;
   std::string_view source;  // standard, manual page, known bug
-  // nullptr: applies to every backend.
-  bool (*applies)(const lockfile::BackendRow& backend);
+  // Why the claim does not apply to a lock that declares these traits; empty:
+  // it does. nullptr: applies to every lock.
+  std::string_view (*excuse)(const lockfile::Traits& traits);
   Finding (*body)(const ClaimContext& context);
 };
 

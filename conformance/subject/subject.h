@@ -6,8 +6,14 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "lib/backends.h"
+#include "lib/errors.h"
+#include "lib/os/os.h"
+#include "lib/owner.h"
 
 namespace locklab {
 
@@ -21,6 +27,26 @@ struct Outcome {
   Got got = Got::kOk;
   int sys = 0;          // errno where there was one
   std::string message;  // empty for kOk
+  // Which of the lock's own errors, where it tells them apart; kOk: it does
+  // not.
+  lockfile::Errc code = lockfile::Errc::kOk;
+
+  [[nodiscard]] bool ok() const { return got == Got::kOk; }
+};
+
+// The questions that a lock may be able to answer beside being taken and given
+// back. None of them waits, except Break for another breaker.
+class Inspector {
+ public:
+  virtual ~Inspector() = default;
+  // Where the lock lives in the filesystem.
+  [[nodiscard]] virtual std::string lock_path() const = 0;
+  virtual Outcome IsLocked(bool* locked) = 0;
+  virtual Outcome IAmLocking(bool* mine) = 0;
+  virtual Outcome ReadOwner(std::optional<lockfile::Owner>* owner) = 0;
+  virtual lockfile::Liveness HolderLife() = 0;
+  virtual Outcome Break(bool* broke) = 0;
+  virtual Outcome BreakIf(const lockfile::Owner& expected, bool* broke) = 0;
 };
 
 // One lock object in one process. Not shared between threads. May be created
@@ -31,6 +57,9 @@ class Subject {
   // timeout < 0: waits for ever; 0: does not wait.
   virtual Outcome Acquire(std::chrono::nanoseconds timeout) = 0;
   virtual Outcome Release() = 0;
+  // nullptr: this lock can be taken and given back, and that is all. Lives as
+  // long as the subject.
+  virtual Inspector* inspector() { return nullptr; }
 };
 
 // How to make one: a row in a table of backends, canaries or adapters.
@@ -40,6 +69,17 @@ class SubjectFactory {
   [[nodiscard]] virtual std::string_view name() const = 0;
   [[nodiscard]] virtual std::unique_ptr<Subject> Make(
       const std::string& path) const = 0;
+  // The same lock standing on another operating system, which outlives it:
+  // for faults and for holders that lie about themselves. nullptr: this lock
+  // does not go through the seam.
+  [[nodiscard]] virtual std::unique_ptr<Subject> MakeOn(
+      lockfile::os::Os& os, const std::string& path) const {
+    (void)os;
+    (void)path;
+    return nullptr;
+  }
+  // What it declares of itself; claims that cannot hold are left out.
+  [[nodiscard]] virtual lockfile::Traits traits() const { return {}; }
 };
 
 // A backend of the library by its name; nullptr: there is none such.
