@@ -11,26 +11,9 @@
 #include <string_view>
 
 #include "conformance/subject/subject.h"
+#include "conformance/verdict/verdict.h"
 
 namespace locklab {
-
-enum class Verdict {
-  kPass,
-  kFail,
-  kXfail,  // failed, as was expected
-  kXpass,  // passed, though a failure was expected: red
-  kUnsupported,
-  kInconclusive,  // the harness could not tell
-};
-[[nodiscard]] std::string_view VerdictName(Verdict verdict);
-
-enum class Level { kMust, kShould, kReport };
-[[nodiscard]] std::string_view LevelName(Level level);
-
-struct Finding {
-  Verdict verdict = Verdict::kInconclusive;
-  std::string reason;  // one sentence: what was seen; empty for a plain pass
-};
 
 // Many processes on one lock, as a claim asks for it. Claims see this
 // interface only; stress/run implements it.
