@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "conformance/verdict/exit.h"
+
 namespace CLI {
 class App;
 }  // namespace CLI
@@ -19,17 +21,6 @@ namespace locklab::cli {
 // The version of the program, the claims and the judge together: a verdict is
 // comparable only with one of the same suite.
 inline constexpr std::string_view kSuiteVersion = "0.1.0";
-
-// What every subcommand ends with, whatever else it says. (`exec` hands
-// through the exit code of its command.)
-enum Exit : int {
-  kExitOk = 0,              // all as expected
-  kExitFailed = 1,          // something failed
-  kExitUsage = 2,           // the command line, or what it names, is wrong
-  kExitNothingRan = 3,      // nothing was examined: never green
-  kExitMissingFeature = 4,  // something that --require names is missing
-  kExitInconclusive = 5,    // the harness could not tell
-};
 
 // An output stream and what may be done with it.
 struct Console {
@@ -48,8 +39,9 @@ struct Context {
   std::vector<std::string> rest;
 };
 
-// Does the work; returns an Exit. May throw UsageError (flags.h), which ends
-// as one line and exit 2; any other exception ends as one line and exit 1.
+// Does the work; returns an Exit (`exec`: or the exit code of its command). May
+// throw UsageError (flags.h), which ends as one line and exit 2; any other
+// exception ends as one line and exit 1.
 using Run = std::function<int()>;
 
 struct CommandRow {

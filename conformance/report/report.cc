@@ -1,0 +1,149 @@
+#include "conformance/report/report.h"
+
+#include <algorithm>
+
+namespace locklab::report {
+namespace {
+
+// How many claims of a backend, by verdict and whether they are MUST.
+struct Tally {
+  int examined = 0;  // passed or failed
+  int failed = 0;
+  int unsure = 0;
+  int should_failed = 0;
+  int surprises = 0;  // xpass
+  const ClaimResult* first_failed = nullptr;
+  const ClaimResult* first_unsure = nullptr;
+};
+
+void CountFailure(const ClaimResult& claim, Tally* tally) {
+  if (claim.level != Level::kMust) {
+    ++tally->should_failed;
+    return;
+  }
+  ++tally->failed;
+  if (tally->first_failed == nullptr) tally->first_failed = &claim;
+}
+
+void CountUnsure(const ClaimResult& claim, Tally* tally) {
+  if (claim.level != Level::kMust) return;
+  ++tally->unsure;
+  if (tally->first_unsure == nullptr) tally->first_unsure = &claim;
+}
+
+Tally Count(const BackendReport& backend) {
+  Tally tally;
+  for (const ClaimResult& claim : backend.claims) {
+    const Verdict verdict = claim.finding.verdict;
+    const bool unsure = verdict == Verdict::kInconclusive;
+    if (!unsure && verdict != Verdict::kUnsupported) ++tally.examined;
+    if (verdict == Verdict::kXpass) ++tally.surprises;
+    // An expected failure is no news, and the lock is no safer for it.
+    if (verdict == Verdict::kFail || verdict == Verdict::kXfail) {
+      CountFailure(claim, &tally);
+    }
+    if (unsure) CountUnsure(claim, &tally);
+  }
+  return tally;
+}
+
+// "exclusion.herd: two of 64 got it (and 2 more)"
+std::string Sentence(const ClaimResult& claim, int of) {
+  std::string out = claim.id + ": " + claim.finding.reason;
+  if (of > 1) out += " (and " + std::to_string(of - 1) + " more)";
+  return out;
+}
+
+void Set(BackendReport* backend, Worth worth, std::string reason) {
+  backend->worth = worth;
+  backend->reason = std::move(reason);
+}
+
+// Whether a fault would have been seen, had there been one.
+bool DetectorProven(const RunReport& report) {
+  return report.canary && report.canary->caught;
+}
+
+void JudgeBackend(BackendReport* backend, const RunReport& report) {
+  if (!backend->supported) {
+    backend->worth = Worth::kUnsupported;
+    return;
+  }
+  const Tally tally = Count(*backend);
+  if (tally.failed > 0) {
+    return Set(backend, Worth::kUnsafe,
+               Sentence(*tally.first_failed, tally.failed));
+  }
+  if (backend->contention && backend->contention->violations > 0) {
+    return Set(backend, Worth::kUnsafe,
+               std::to_string(backend->contention->violations) +
+                   " times two processes held it at once");
+  }
+  if (!backend->complete) {
+    return Set(backend, Worth::kInconclusive,
+               report.cut_short.empty() ? "was not examined to the end"
+                                        : report.cut_short);
+  }
+  if (tally.unsure > 0) {
+    return Set(backend, Worth::kInconclusive,
+               Sentence(*tally.first_unsure, tally.unsure));
+  }
+  if (tally.examined == 0) {
+    return Set(backend, Worth::kInconclusive, "no claim was examined");
+  }
+  if (!DetectorProven(report)) {
+    return Set(backend, Worth::kInconclusive,
+               report.canary
+                   ? "no fault was found, but the canary got away here, too"
+                   : "no fault was found, but no canary was tried here");
+  }
+  Set(backend, Worth::kSafe,
+      tally.should_failed == 0
+          ? ""
+          : std::to_string(tally.should_failed) + " SHOULD claims failed");
+}
+
+}  // namespace
+
+std::string_view WorthName(Worth worth) {
+  switch (worth) {
+    case Worth::kSafe:
+      return "safe";
+    case Worth::kUnsafe:
+      return "unsafe";
+    case Worth::kUnsupported:
+      return "unsupported";
+    case Worth::kInconclusive:
+      return "inconclusive";
+  }
+  return "inconclusive";
+}
+
+void Judge(RunReport* report) {
+  for (BackendReport& backend : report->backends) {
+    JudgeBackend(&backend, *report);
+  }
+}
+
+Exit ExitCodeOf(const RunReport& report) {
+  int examined = 0;
+  bool failed = false;
+  bool unsure = !report.cut_short.empty() || !DetectorProven(report);
+  for (const BackendReport& backend : report.backends) {
+    const Tally tally = Count(backend);
+    examined += tally.examined;
+    failed |= tally.surprises > 0;
+    if (backend.contention) failed |= backend.contention->violations > 0;
+    for (const ClaimResult& claim : backend.claims) {
+      failed |= claim.level == Level::kMust &&
+                claim.finding.verdict == Verdict::kFail;
+    }
+    unsure |= backend.worth == Worth::kInconclusive;
+  }
+  if (failed) return kExitFailed;
+  if (!report.missing.empty()) return kExitMissingFeature;
+  if (examined == 0 && report.cut_short.empty()) return kExitNothingRan;
+  return unsure ? kExitInconclusive : kExitOk;
+}
+
+}  // namespace locklab::report

@@ -1,0 +1,41 @@
+#include "conformance/report/write_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "lib/errors.h"
+
+namespace locklab::report {
+namespace {
+
+int WriteAll(int fd, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t written = write(fd, content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    content.remove_prefix(static_cast<size_t>(written));
+  }
+  return fsync(fd) == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+std::string WriteFile(const std::string& path, std::string_view content) {
+  const std::string aside = path + ".tmp-" + std::to_string(getpid());
+  const int fd =
+      open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) {
+    return lockfile::Status::Failed("create", aside, errno).message;
+  }
+  int error = WriteAll(fd, content);
+  if (close(fd) != 0 && error == 0) error = errno;
+  if (error == 0 && rename(aside.c_str(), path.c_str()) != 0) error = errno;
+  if (error == 0) return "";
+  unlink(aside.c_str());
+  return lockfile::Status::Failed("write", path, error).message;
+}
+
+}  // namespace locklab::report

@@ -1,0 +1,18 @@
+// Putting a report where it can be found.
+#ifndef LOCKLAB_CONFORMANCE_REPORT_WRITE_FILE_H_
+#define LOCKLAB_CONFORMANCE_REPORT_WRITE_FILE_H_
+
+#include <string>
+#include <string_view>
+
+namespace locklab::report {
+
+// Writes `path` whole or leaves what was there: through a file beside it that
+// is synced and renamed, and removed if that fails. Returns what went wrong as
+// one sentence, or nothing.
+[[nodiscard]] std::string WriteFile(const std::string& path,
+                                    std::string_view content);
+
+}  // namespace locklab::report
+
+#endif  // LOCKLAB_CONFORMANCE_REPORT_WRITE_FILE_H_
