@@ -1,11 +1,10 @@
 # Reads a test's log; prints the output of the GoogleTest cases that failed or
 # never ended, or the last lines of any other log.
 
-function keep(line) {
-  tail[NR % 60] = line
-}
+# Bazel's own header of a log.
+NR <= 3 && /^(exec \$\{PAGER|Executing tests from|-----)/ { next }
 
-{ keep($0) }
+{ tail[++lines % 60] = $0 }
 
 /^\[ RUN      \]/ { block = ""; inside = 1 }
 inside { block = block $0 "\n" }
@@ -16,6 +15,6 @@ END {
   if (inside) {
     printf "%s", block
   } else if (!found) {
-    for (i = NR > 60 ? NR - 59 : 1; i <= NR; i++) print tail[i % 60]
+    for (i = lines > 60 ? lines - 59 : 1; i <= lines; i++) print tail[i % 60]
   }
 }
