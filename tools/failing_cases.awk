@@ -8,8 +8,8 @@ NR <= 3 && /^(exec \$\{PAGER|Executing tests from|-----)/ { next }
 
 /^\[ RUN      \]/ { block = ""; inside = 1 }
 inside { block = block $0 "\n" }
-/^\[(       OK |  SKIPPED )\]/ { inside = 0 }
-/^\[  FAILED  \].* ms\)$/ && inside { printf "%s", block; inside = 0; found = 1 }
+/\[(       OK |  SKIPPED )\]/ { inside = 0 }
+/\[  FAILED  \].* ms\)$/ && inside { printf "%s", block; inside = 0; found = 1 }
 
 END {
   if (inside) {
