@@ -193,8 +193,7 @@ class LockFile {
   // Where the lock lives: path() plus the backend's suffix.
   [[nodiscard]] const std::string& lock_path() const noexcept;
   [[nodiscard]] const BackendRow& backend() const noexcept;
-  // The sentence that belongs to the error_code this thread got last from
-  // this object.
+  // The sentence that belongs to the latest error of this object.
   [[nodiscard]] std::string last_error_message() const;
 
  private:

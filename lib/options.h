@@ -17,15 +17,15 @@ namespace lockfile {
 struct Options {
   // "link", "mkdir", ...: see backends.h. Empty: the platform's default, which
   // is link, or mkdir in a directory that has no hard links.
-  std::string backend;
+  std::string backend{};
 
   // What acquire() without an argument does: nullopt waits for ever, > 0 waits
   // that long, <= 0 does not wait.
-  std::optional<std::chrono::nanoseconds> timeout;
+  std::optional<std::chrono::nanoseconds> timeout{};
 
   // Permission bits of what is created. nullopt: 0666 less the umask, so that
   // a second user can read who holds the lock and waits for it.
-  std::optional<mode_t> mode;
+  std::optional<mode_t> mode{};
 
   // Whether acquire() takes a lock from a holder that is proven dead.
   bool break_dead_holders = true;
@@ -51,7 +51,7 @@ struct Options {
 
   // Called with what unlock() and the destructor could not report by throwing.
   // It must not throw. The next acquire() or release() tells it too.
-  std::function<void(const Status&)> on_error;
+  std::function<void(const Status&)> on_error{};
 
   // The operating system; nullptr: the real one. Must outlive the lock.
   os::Os* os = nullptr;

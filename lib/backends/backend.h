@@ -5,7 +5,7 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
+#include <utility>
 
 #include "lib/deadline.h"
 #include "lib/errors.h"
@@ -19,11 +19,24 @@ namespace lockfile {
 struct Hold {
   std::string token;
   std::string record;  // FormatRecord of the owner: contains the token
+  std::string ticket;  // TicketName of the owner: see naming.h
 };
+
+// This process and thread as an owner, with a new random token.
+[[nodiscard]] Status MakeOwner(os::Os& os, Owner* owner);
+[[nodiscard]] Hold MakeHold(const Owner& owner);
 
 enum class Take {
   kTaken,  // it is ours, and was seen to be
   kHeld,   // somebody else has it
+};
+
+// Whether a lock without a readable owner may be what a dead process left
+// between two steps.
+enum class Ownerless {
+  kNo,          // no: leave it alone
+  kByProof,     // Break(kOwnerless) finds out for itself, at any time
+  kAfterGrace,  // if it is watched unchanged for Options::ownerless_grace
 };
 
 // What stands at the lock's path, as one look found it.
@@ -34,15 +47,13 @@ struct Sight {
   // Changes whenever the lock changes hands or is refreshed; compares what was
   // examined with what is there when it is to be broken.
   std::string version;
-  // Nothing says who holds it, and in this protocol no living holder leaves
-  // it so for long: may be cleared after Options::ownerless_grace.
-  bool ownerless = false;
+  Ownerless ownerless = Ownerless::kNo;
 };
 
 enum class BreakReason {
   kHolderIsDead,  // proven: see JudgeLife
   kAsked,         // by break_lock() or an expired lease: it may be alive
-  kOwnerless,     // watched for the grace time, see Sight::ownerless
+  kOwnerless,     // as Sight::ownerless says
 };
 
 enum class Broke {
@@ -89,6 +100,10 @@ class Backend {
   // The file whose change announces a release; empty: none.
   [[nodiscard]] virtual std::string WatchPath() const { return lock_path_; }
 
+  // No further TryTake follows a refused one for now: let go of what was kept
+  // for it.
+  virtual void GiveUp() {}
+
   // Removes what dead contenders left. Bounded work; errors are of no matter.
   virtual void CollectLitter() {}
 
@@ -100,13 +115,11 @@ class Backend {
 
  protected:
   Backend(os::Os& os, std::string lock_path, const Options& options)
-      : os_(os), lock_path_(std::move(lock_path)), mode_(options.mode) {}
-
-  [[nodiscard]] mode_t mode() const { return mode_.value_or(0666); }
+      : os_(os), lock_path_(std::move(lock_path)), mode_(options.mode.value_or(0666)) {}
 
   os::Os& os_;
   const std::string lock_path_;
-  const std::optional<mode_t> mode_;
+  const mode_t mode_;  // the kernel takes the umask off
 };
 
 }  // namespace lockfile

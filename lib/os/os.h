@@ -143,8 +143,8 @@ class Os {
   // --- waiting -------------------------------------------------------------
   // A descriptor for Watch (inotify). EMFILE, ENOSYS...: sleep instead.
   virtual SysResult WatchOpen() = 0;
-  // Reports changes of this very file (not of its name): contents, link
-  // count, deletion, entries of a directory. value: the watch.
+  // Reports when this very file (not its name) is deleted, moved, modified, or
+  // closed by a writer. value: the watch; the same for the same file.
   virtual SysResult WatchAdd(int watch_fd, const char* path) = 0;
   virtual SysResult WatchRemove(int watch_fd, int watch) = 0;
   // A descriptor that becomes ready when the process ends (pidfd_open).

@@ -1,0 +1,275 @@
+#include "lib/backends/dir_cell.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "lib/backends/record_file.h"
+
+namespace lockfile {
+namespace {
+
+constexpr size_t kMaxEntries = 256;  // of a lock directory that are looked at
+constexpr int kLooks = 4;            // until a moving target stands still
+
+// The errno values by which rename says that something is in the place.
+bool IsOccupied(int error) {
+  return error == EEXIST || error == ENOTEMPTY || error == ENOTDIR ||
+         error == EISDIR;
+}
+
+bool IsNotToBeHad(int error) {
+  return error == EINVAL || error == ENOSYS || error == ENOTSUP;
+}
+
+// A directory must be searchable for whom it is to be readable.
+mode_t DirMode(mode_t mode) { return mode | ((mode & 0444) >> 2) | 0700; }
+
+}  // namespace
+
+DirCell::DirCell(os::Os& os, const std::string& lock_path, LockNames aside,
+                 const Options& options, Peers peers)
+    : Backend(os, lock_path, options),
+      names_(std::move(aside)),
+      local_(IsLocalFilesystem(os, names_.directory())),
+      dir_mode_(options.mode.has_value() ? DirMode(*options.mode) : 0777),
+      replaces_(peers == Peers::kOursOnly) {}
+
+Status DirCell::Prepare(const Hold& hold, const std::string& aside) {
+  os::SysResult made = os_.MakeDir(aside.c_str(), dir_mode_);
+  // EEXIST: nobody else uses this name, so a lost reply made it for us.
+  if (!made.ok() && made.error != EEXIST) {
+    return Status::Failed("create the lock directory", aside, made.error);
+  }
+  const Status wrote = WriteRecordFile(os_, aside + "/" + hold.token,
+                                       hold.record + "\n", mode_, nullptr);
+  if (!wrote.ok()) Discard(hold, aside);
+  return wrote;
+}
+
+void DirCell::Discard(const Hold& hold, const std::string& aside) {
+  os_.Unlink((aside + "/" + hold.token).c_str());
+  os_.RemoveDir(aside.c_str());
+}
+
+int DirCell::Place(const std::string& aside) {
+  if (!replaces_) {
+    const int error =
+        os_.RenameNoReplace(aside.c_str(), lock_path_.c_str()).error;
+    if (!IsNotToBeHad(error)) return error;
+    // This filesystem cannot: leave at least those empty directories alone
+    // that are there already, for the sake of foreign creators.
+    std::vector<std::string> entries;
+    if (os_.ListDir(lock_path_.c_str(), 1, &entries).ok()) return EEXIST;
+  }
+  return os_.Rename(aside.c_str(), lock_path_.c_str()).error;
+}
+
+bool DirCell::SeemsHeld() {
+  os::FileInfo info;
+  if (!os_.Lstat(lock_path_.c_str(), &info).ok()) return false;
+  if (!replaces_) return true;
+  std::vector<std::string> entries;  // an empty one is there to be replaced
+  os_.ListDir(lock_path_.c_str(), 1, &entries);
+  return !entries.empty();
+}
+
+Status DirCell::TryTake(const Hold& hold, Take* take) {
+  *take = Take::kHeld;
+  os::FileInfo info;
+  // A waiter looks before it builds. On a network filesystem a look may be
+  // seconds old; there only the attempt itself tells.
+  if (local_ && held_before_.load() && SeemsHeld()) return Status::Ok();
+  const std::string aside = names_.Ticket(hold.ticket);
+  Status status = Prepare(hold, aside);
+  if (!status.ok()) return status;
+  const int error = Place(aside);
+  // Whatever the reply said: if our entry is in the place, the lock is ours.
+  const std::string entry = lock_path_ + "/" + hold.token;
+  if (os_.Lstat(entry.c_str(), &info).ok()) {
+    *take = Take::kTaken;
+    held_before_.store(false);
+    return Status::Ok();
+  }
+  Discard(hold, aside);
+  if (error == 0) {
+    return Status::Make(Errc::kLockFailed,
+                        "the rename to " + lock_path_ +
+                            " was reported done, but its effect is not there",
+                        EIO);
+  }
+  if (!IsOccupied(error)) {
+    return Status::Failed("create the lock directory", lock_path_, error);
+  }
+  held_before_.store(true);
+  return Status::Ok();
+}
+
+Status DirCell::Release(const Hold& hold) {
+  const std::string entry = lock_path_ + "/" + hold.token;
+  const os::SysResult gone = os_.Unlink(entry.c_str());
+  if (gone.error == ENOENT || gone.error == ENOTDIR) {
+    return Status::Make(Errc::kLockLost, lock_path_ +
+                                             " was broken or removed while it "
+                                             "was held");
+  }
+  if (!gone.ok()) return Status::Failed("remove", entry, gone.error);
+  return RemoveOwnerless(names_.Ticket(hold.ticket));
+}
+
+Status DirCell::RemoveOwnerless(const std::string& aside) {
+  for (int attempt = 0;; ++attempt) {
+    const int error = os_.RemoveDir(lock_path_.c_str()).error;
+    if (error == 0 || error == ENOENT || error == ENOTDIR) {
+      return Status::Ok();
+    }
+    if (error != ENOTEMPTY && error != EEXIST) {
+      return Status::Failed("remove the lock directory", lock_path_, error);
+    }
+    std::vector<std::string> entries;
+    os_.ListDir(lock_path_.c_str(), kMaxEntries, &entries);
+    if (std::ranges::any_of(entries, IsToken)) return Status::Ok();  // theirs
+    if (attempt == kLooks) {
+      return Status::Failed("empty the lock directory", lock_path_, error);
+    }
+    MoveStrangersOut(aside);
+  }
+}
+
+// Only what is not named like a token is touched: this can never hit a lock.
+void DirCell::MoveStrangersOut(const std::string& aside) {
+  std::vector<std::string> entries;
+  os_.ListDir(lock_path_.c_str(), kMaxEntries, &entries);
+  for (const std::string& entry : entries) {
+    if (IsToken(entry)) continue;
+    const std::string path = lock_path_ + "/" + entry;
+    if (os_.Unlink(path.c_str()).ok()) continue;
+    if (os_.RemoveDir(path.c_str()).ok()) continue;
+    // A directory with something in it: set it aside, whoever it belongs to.
+    os_.Rename(path.c_str(), (aside + "." + entry).c_str());
+  }
+}
+
+Status DirCell::StillMine(const Hold& hold, bool* mine) {
+  *mine = false;
+  os::FileInfo info;
+  const std::string entry = lock_path_ + "/" + hold.token;
+  const os::SysResult found = os_.Lstat(entry.c_str(), &info);
+  if (found.error == ENOENT || found.error == ENOTDIR) return Status::Ok();
+  if (!found.ok()) return Status::Failed("look at", entry, found.error);
+  *mine = true;
+  return Status::Ok();
+}
+
+Status DirCell::Look(Sight* sight) {
+  for (int attempt = 0; attempt < kLooks; ++attempt) {
+    *sight = Sight{};
+    std::vector<std::string> entries;
+    const os::SysResult listed =
+        os_.ListDir(lock_path_.c_str(), kMaxEntries, &entries);
+    if (listed.error == ENOENT) return Status::Ok();
+    sight->held = true;
+    if (listed.error == ENOTDIR || listed.error == ELOOP) {
+      sight->note = "something that is no directory is in its place";
+      return Status::Ok();
+    }
+    os::FileInfo info;
+    if (!listed.ok() && !os_.Lstat(lock_path_.c_str(), &info).ok()) {
+      return Status::Failed("look at", lock_path_, listed.error);
+    }
+    if (!listed.ok()) {
+      sight->note = "it cannot be read (" + ErrnoName(listed.error) + ")";
+      return Status::Ok();
+    }
+    bool again = false;
+    Status status = LookInside(entries, sight, &again);
+    if (!again) return status;
+  }
+  return Status::Ok();  // held by ever new holders
+}
+
+Status DirCell::LookInside(const std::vector<std::string>& entries,
+                           Sight* sight, bool* again) {
+  os::FileInfo info;
+  if (!os_.Lstat(lock_path_.c_str(), &info).ok()) {
+    *again = true;
+    return Status::Ok();
+  }
+  sight->version = std::to_string(info.ino);
+  for (const std::string& entry : entries) sight->version += "/" + entry;
+  if (entries.empty()) {
+    sight->ownerless = Ownerless::kAfterGrace;
+    sight->note = "the lock directory is empty";
+    return Status::Ok();
+  }
+  const auto token = std::ranges::find_if(entries, IsToken);
+  if (token == entries.end()) {
+    sight->note = "its holder left no record (a foreign program)";
+    return Status::Ok();
+  }
+  std::string text;
+  const int error =
+      ReadRecordFile(os_, lock_path_ + "/" + *token, &text, &info);
+  *again = error == ENOENT;
+  sight->version += "@" + std::to_string(info.mtime_ns);
+  sight->owner = error == 0 ? ParseRecord(text) : std::nullopt;
+  if (sight->owner.has_value() && sight->owner->token != *token) {
+    sight->owner.reset();
+  }
+  if (!sight->owner.has_value()) sight->note = "its record cannot be read";
+  return Status::Ok();
+}
+
+Status DirCell::Break(const Sight& seen, BreakReason reason, Broke* broke) {
+  Sight now;
+  *broke = Broke::kChanged;
+  const Status looked = Look(&now);
+  if (!looked.ok()) return looked;
+  if (!now.held || now.version != seen.version) return Status::Ok();
+  if (now.version.empty()) {
+    return Status::Make(Errc::kLockFailed,
+                        "cannot break " + lock_path_ + ": " + now.note,
+                        ENOTDIR);
+  }
+  std::string aside = lock_path_ + ".strangers";
+  if (seen.owner.has_value()) {
+    aside = names_.Ticket(TicketName(*seen.owner));
+    const std::string entry = lock_path_ + "/" + seen.owner->token;
+    const os::SysResult gone = os_.Unlink(entry.c_str());
+    if (gone.error == ENOENT) return Status::Ok();
+    if (!gone.ok()) return Status::Failed("remove", entry, gone.error);
+  } else if (reason == BreakReason::kAsked) {
+    // A foreign or unreadable lock: what was seen in it goes, as in Python.
+    std::vector<std::string> entries;
+    os_.ListDir(lock_path_.c_str(), kMaxEntries, &entries);
+    for (const std::string& entry : entries) {
+      if (seen.version.find("/" + entry) == std::string::npos) continue;
+      os_.Unlink((lock_path_ + "/" + entry).c_str());
+    }
+  }
+  if (reason == BreakReason::kOwnerless) {
+    // Empty or not at all: rmdir compares by itself.
+    const int error = os_.RemoveDir(lock_path_.c_str()).error;
+    if (error == 0) *broke = Broke::kBroken;
+    return Status::Ok();
+  }
+  *broke = Broke::kBroken;
+  return RemoveOwnerless(aside);
+}
+
+Status DirCell::Refresh(const Hold& hold) {
+  const std::string entry = lock_path_ + "/" + hold.token;
+  const os::SysResult touched = os_.Touch(entry.c_str());
+  if (touched.error == ENOENT || touched.error == ENOTDIR) {
+    return Status::Make(Errc::kLockLost, lock_path_ + " was broken");
+  }
+  if (!touched.ok()) return Status::Failed("refresh", entry, touched.error);
+  return Status::Ok();
+}
+
+void DirCell::CollectLitter() { CollectDeadTickets(os_, names_); }
+
+}  // namespace lockfile

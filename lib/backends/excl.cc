@@ -1,0 +1,67 @@
+// excl: PATH.lock is created with O_CREAT | O_EXCL, then written.
+//
+// Mechanism: open(2) fails if the name exists. Needs nothing but that: works
+// where there are neither links nor renames that keep from replacing.
+// Needs: an O_EXCL that is atomic (NFS: since version 3).
+// Weaknesses: the lock is visible empty for a moment. A creator that dies in
+// that moment has left its ticket before, by which it is known to be dead; a
+// creator that is merely slow has one, too, and is known to be alive.
+#include <fcntl.h>
+
+#include <cerrno>
+#include <string>
+
+#include "lib/backends/makers.h"
+#include "lib/backends/record_file.h"
+#include "lib/backends/soft_file.h"
+
+namespace lockfile {
+namespace {
+
+class ExclBackend final : public SoftFile {
+ public:
+  ExclBackend(os::Os& os, const std::string& lock_path, const Options& options)
+      : SoftFile(os, lock_path, options) {}
+
+ protected:
+  Status MakeTicket(const Hold& hold, const std::string& ticket) override {
+    return WriteRecordFile(os_, ticket, hold.record + "\n", mode_, nullptr);
+  }
+
+  int Place(const Hold& hold, const std::string& ticket) override {
+    (void)ticket;
+    constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+    const os::SysResult opened = os_.Open(lock_path_.c_str(), kFlags, mode_);
+    if (!opened.ok()) return opened.error;
+    const int fd = static_cast<int>(opened.value);
+    const std::string text = hold.record + "\n";
+    int error = os_.WriteStart(fd, text.data(), text.size()).error;
+    const int closed = os_.Close(fd).error;
+    if (error == 0) error = closed;
+    // It is ours, and nobody clears it while our ticket stands.
+    if (error != 0) os_.Unlink(lock_path_.c_str());
+    return error;
+  }
+
+  int IsMine(const Hold& hold, bool* mine) override {
+    std::string text;
+    os::FileInfo info;
+    const int error = ReadRecordFile(os_, lock_path_, &text, &info);
+    *mine = error == 0 && text == hold.record + "\n";
+    return error == ENOENT || error == ELOOP || error == ENOTSUP ? 0 : error;
+  }
+
+  [[nodiscard]] bool MayBeHalfMade(const std::string& text) const override {
+    constexpr std::string_view kStart = "lockfile1 token=";
+    return text.empty() || text.starts_with(kStart) || kStart.starts_with(text);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> MakeExcl(os::Os& os, const std::string& path,
+                                  const Options& options) {
+  return std::make_unique<ExclBackend>(os, path + ".lock", options);
+}
+
+}  // namespace lockfile

@@ -1,0 +1,68 @@
+// flock: flock(2) on PATH.lock.
+//
+// Mechanism: the lock belongs to the open file. Released by the kernel when
+// its last descriptor is closed, at the latest when the holder dies.
+// Needs: a filesystem that carries flock (NFS makes a POSIX lock of it).
+// Weaknesses: a forked child shares the open file, so that a child which
+// outlives a crashed holder keeps the lock. The kernel cannot be asked who
+// holds it: is_locked() has to try it where the record does not tell.
+#include <cerrno>
+#include <string>
+
+#include "lib/backends/kernel_file.h"
+#include "lib/backends/makers.h"
+
+namespace lockfile {
+namespace {
+
+// A try meets the short trial locks of others' is_locked(), too: they are gone
+// after some tries, a holder's is not.
+constexpr int kTrials = 16;
+
+class FlockBackend final : public KernelFile {
+ public:
+  FlockBackend(os::Os& os, const std::string& lock_path, const Options& options)
+      : KernelFile(os, lock_path, options, os::KernelLock::kFlock) {}
+  ~FlockBackend() override = default;
+
+  Status TryTake(const Hold& hold, Take* take) override {
+    for (int trial = 1;; ++trial) {
+      Status status = KernelFile::TryTake(hold, take);
+      if (!status.ok() || *take == Take::kTaken || trial == kTrials ||
+          SomebodySigned(ReadText(fd_))) {
+        return status;
+      }
+      os_.WaitEvent(-1, -1, os_.Now() + std::chrono::microseconds(20));
+    }
+  }
+
+ protected:
+  Status IsHeld(int fd, const std::string& text, bool* held) override {
+    if (SomebodySigned(text)) {
+      *held = true;
+      return Status::Ok();
+    }
+    const int error = os_.TryLock(fd, kind_).error;
+    if (error == 0) os_.Unlock(fd, kind_);
+    *held = error == EAGAIN;
+    return error == 0 || *held
+               ? Status::Ok()
+               : Status::Failed("ask for the lock on", lock_path_, error);
+  }
+
+ private:
+  // Whether the record names a holder that may be alive.
+  bool SomebodySigned(const std::string& text) {
+    const std::optional<Owner> owner = ParseRecord(text);
+    return owner.has_value() && JudgeLife(os_, *owner).life != Life::kDead;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> MakeFlock(os::Os& os, const std::string& path,
+                                   const Options& options) {
+  return std::make_unique<FlockBackend>(os, path + ".lock", options);
+}
+
+}  // namespace lockfile

@@ -1,0 +1,67 @@
+// The names that a soft lock uses beside the lock's own.
+//
+// A lock at /d/x.lock has, beside it:
+//   x.lock.TICKET          a ticket: see soft_file.h
+//   x.lock.TICKET.broken   a ticket that a breaker took away from its holder
+//   x.lock.break           the guard under which breakers work: a lock itself
+//
+// A ticket's name says who made it, so that what a dead process left behind
+// can be told and removed without reading it, even if it died before it could
+// write anything into it:
+//   TOKEN.HOST(16 hex)BOOT(8)NAMESPACES(8).PID.START      (all hexadecimal)
+#ifndef LOCKLAB_LIB_BACKENDS_NAMING_H_
+#define LOCKLAB_LIB_BACKENDS_NAMING_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lib/os/os.h"
+#include "lib/owner.h"
+
+namespace lockfile {
+
+// The part of a ticket's name behind the token: the same for all holds of a
+// process.
+[[nodiscard]] std::string TicketTail(const Owner& owner);
+// The whole of it: token, dot, tail.
+[[nodiscard]] std::string TicketName(const Owner& owner);
+
+// Whether the maker of the ticket of this name lives, by the rules of
+// JudgeLife. nullopt: not the name of a ticket.
+[[nodiscard]] std::optional<Life> JudgeTicket(os::Os& os,
+                                              std::string_view name);
+
+class LockNames {
+ public:
+  explicit LockNames(const std::string& lock_path);
+
+  [[nodiscard]] const std::string& directory() const { return directory_; }
+  [[nodiscard]] std::string Ticket(std::string_view ticket) const {
+    return stem_path_ + std::string(ticket);
+  }
+  [[nodiscard]] std::string Broken(std::string_view ticket) const {
+    return Ticket(ticket) + ".broken";
+  }
+  [[nodiscard]] std::string Guard() const { return stem_path_ + "break"; }
+  // The part of a directory entry's name behind "x.lock."; empty: the entry
+  // has nothing to do with this lock.
+  [[nodiscard]] std::string_view Tail(std::string_view entry) const;
+
+ private:
+  std::string directory_;  // "/d"
+  std::string stem_;       // "x.lock.", shortened if it is too long
+  std::string stem_path_;  // "/d/x.lock."
+};
+
+// Whether the directory is on a filesystem of this host alone, where a look
+// is fresh and inotify tells of every change. Unknown ones count as remote.
+[[nodiscard]] bool IsLocalFilesystem(os::Os& os, const std::string& directory);
+
+// Removes what dead processes left of their tickets for this lock. Looks at
+// a bounded number of entries.
+void CollectDeadTickets(os::Os& os, const LockNames& names);
+
+}  // namespace lockfile
+
+#endif  // LOCKLAB_LIB_BACKENDS_NAMING_H_

@@ -1,0 +1,86 @@
+// Locks that are a name in a directory (link, symlink, pid, excl), and how
+// they are removed without ever hitting a successor's.
+//
+// Everybody who tries for the lock first makes a *ticket*, a file of its own
+// beside the lock. The ticket of the holder is the right to remove the lock:
+//   - The holder removes its ticket, then the lock. If the ticket is gone,
+//     the lock was broken: LockLost, and the lock's name is left alone.
+//   - A breaker works under the guard (a lock of its own, dir_cell.h), so that
+//     there is one at a time. It looks again; if the lock is no longer what
+//     was to be broken, it leaves. If the holder is proven dead, nobody else
+//     can remove the lock, so the breaker may. If the holder may be alive, the
+//     breaker first renames the ticket away: that fails if the holder has used
+//     it, and makes the holder's use of it fail otherwise.
+// A token names one hold and is never used again, so what was seen to be T's
+// lock stays T's lock until the one who has the right removes it. The next
+// breaker finishes what a dead one began: the guard of a dead breaker is
+// broken like any directory lock, and the renamed ticket tells that the right
+// is with the breakers already.
+#ifndef LOCKLAB_LIB_BACKENDS_SOFT_FILE_H_
+#define LOCKLAB_LIB_BACKENDS_SOFT_FILE_H_
+
+#include <atomic>
+#include <optional>
+#include <string>
+
+#include "lib/backends/backend.h"
+#include "lib/backends/dir_cell.h"
+#include "lib/backends/naming.h"
+
+namespace lockfile {
+
+class SoftFile : public Backend {
+ public:
+  Status TryTake(const Hold& hold, Take* take) final;
+  Status Release(const Hold& hold) final;
+  Status StillMine(const Hold& hold, bool* mine) final;
+  Status Look(Sight* sight) final;
+  Status Break(const Sight& seen, BreakReason reason, Broke* broke) final;
+  Status Refresh(const Hold& hold) final;
+  void CollectLitter() final;
+
+ protected:
+  SoftFile(os::Os& os, const std::string& lock_path, const Options& options);
+
+  // Makes the ticket; nothing is left of it on failure.
+  virtual Status MakeTicket(const Hold& hold, const std::string& ticket) = 0;
+  // Tries to put the lock in its place, exclusively: 0 or an errno, where
+  // EEXIST says that it is taken. Whether it is ours is decided by IsMine.
+  virtual int Place(const Hold& hold, const std::string& ticket) = 0;
+  // Whether what stands at the lock's path is this hold's: 0 or an errno.
+  virtual int IsMine(const Hold& hold, bool* mine) = 0;
+  // The text of the lock: 0 or an errno (ENOENT: free). Where something
+  // is there that cannot be read, 0, and `note` says what it is.
+  virtual int ReadLock(std::string* text, os::FileInfo* info,
+                       std::string* note);
+  virtual std::optional<Owner> Parse(const std::string& text) const;
+  // Whether a record that does not parse may be that of a creator that died.
+  [[nodiscard]] virtual bool MayBeHalfMade(const std::string& text) const {
+    (void)text;
+    return false;
+  }
+  // What to say where Place failed with this errno: kUnsupported if the
+  // filesystem does not have what the backend needs.
+  virtual Status PlaceFailed(int error);
+
+ private:
+  Status Lost() const;
+  Status TakeGuard(const Hold& hold, bool* taken);
+  Status BreakUnderGuard(const Sight& seen, BreakReason reason, Broke* broke);
+  // Whether the right to remove the lock is the breaker's now.
+  Status GainRight(const Sight& seen, BreakReason reason, bool* gained);
+  bool CreatorsAreDead();
+
+ protected:
+  const LockNames names_;
+
+ private:
+  const bool local_;
+  DirCell guard_;
+  std::atomic<bool> held_before_{false};
+  std::atomic<bool> ticket_used_{false};  // by a release that then failed
+};
+
+}  // namespace lockfile
+
+#endif  // LOCKLAB_LIB_BACKENDS_SOFT_FILE_H_

@@ -1,0 +1,111 @@
+#include "lib/waiter.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <mutex>
+#include <vector>
+
+namespace lockfile {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+constexpr Deadline::Duration kFirstSlice = microseconds(500);
+constexpr Deadline::Duration kLongestSleep = milliseconds(100);
+constexpr Deadline::Duration kFirstWatched = milliseconds(2);
+constexpr Deadline::Duration kLongestWatched = milliseconds(250);
+
+// inotify instances of this process, kept because closing one takes the kernel
+// some milliseconds (it waits for a grace period of its own).
+struct WatchPool : os::ProcessLocal {
+  std::mutex mutex;
+  std::vector<int> idle;
+
+  int Get(os::Os& os) {
+    const std::lock_guard guard(mutex);
+    if (idle.empty()) {
+      const os::SysResult opened = os.WatchOpen();
+      return opened.ok() ? static_cast<int>(opened.value) : -1;
+    }
+    const int fd = idle.back();
+    idle.pop_back();
+    return fd;
+  }
+
+  void Put(int fd) {
+    const std::lock_guard guard(mutex);
+    idle.push_back(fd);
+  }
+};
+
+}  // namespace
+
+Waiter::Waiter(os::Os& os, bool local)
+    : os_(os), local_(local), slice_(local ? kFirstWatched : kFirstSlice) {
+  os_.Random(&random_, sizeof random_);
+}
+
+Waiter::~Waiter() {
+  ForgetHolder();
+  if (watch_fd_ < 0) return;
+  if (watch_ >= 0) os_.WatchRemove(watch_fd_, watch_);
+  os_.local<WatchPool>().Put(watch_fd_);
+}
+
+bool Waiter::Watch(const std::string& path) {
+  if (!local_ || path.empty()) return false;
+  if (watch_fd_ < 0) watch_fd_ = os_.local<WatchPool>().Get(os_);
+  if (watch_fd_ < 0) return false;
+  const os::SysResult added = os_.WatchAdd(watch_fd_, path.c_str());
+  if (!added.ok()) return added.error == ENOENT;
+  const int watch = static_cast<int>(added.value);
+  if (watch == watch_) return false;
+  if (watch_ >= 0) os_.WatchRemove(watch_fd_, watch_);
+  watch_ = watch;
+  return true;
+}
+
+void Waiter::WatchHolder(pid_t pid) {
+  if (pid == holder_) return;
+  ForgetHolder();
+  if (pid <= 0) return;
+  const os::SysResult opened = os_.ProcessWatch(pid);
+  if (!opened.ok()) return;
+  holder_fd_ = static_cast<int>(opened.value);
+  holder_ = pid;
+}
+
+void Waiter::ForgetHolder() {
+  if (holder_fd_ >= 0) os_.Close(holder_fd_);
+  holder_fd_ = -1;
+  holder_ = 0;
+}
+
+// Grows by half each time, give or take a quarter, so that waiters spread.
+Deadline::Duration Waiter::NextSlice() {
+  const bool watched = watch_ >= 0;
+  const Deadline::Duration slice = slice_;
+  slice_ =
+      std::min(slice_ + slice_ / 2, watched ? kLongestWatched : kLongestSleep);
+  random_ = random_ * 6364136223846793005 + 1442695040888963407;
+  const auto eighths = 6 + static_cast<int64_t>((random_ >> 33) % 5);
+  return slice * eighths / 8;
+}
+
+void Waiter::Wait(Deadline deadline, Deadline::Duration at_most) {
+  const os::TimePoint until =
+      deadline.Slice(std::min(at_most, NextSlice()), os_.Now());
+  const os::SysResult result = os_.WaitEvent(watch_fd_, holder_fd_, until);
+  holder_suspect_ = !result.ok() || result.value == 0;
+  if (holder_suspect_ || holder_fd_ < 0) return;
+  // An event: was it the holder's end? Asked separately, without waiting.
+  const os::SysResult ended =
+      os_.WaitEvent(-1, holder_fd_, os::TimePoint::min());
+  if (ended.ok() && ended.value == 1) {
+    holder_suspect_ = true;
+    ForgetHolder();
+  }
+}
+
+}  // namespace lockfile
