@@ -1,14 +1,17 @@
 #include "tools/locklab/commands.h"
 
-#include <array>
-
 #include "tools/locklab/command.h"
 
 namespace locklab::cli {
 
 std::span<const CommandRow> Commands() {
   // One row a subcommand, the main job first.
-  static constexpr std::array<CommandRow, 0> kTable = {};
+  static constexpr CommandRow kTable[] = {
+      {"exec", "Hold a lock while a command runs, like flock(1).", SetUpExec,
+       "COMMAND [ARGUMENT...]"},
+      {"list", "List the backends, their traits and where each locks.",
+       SetUpList},
+  };
   return kTable;
 }
 

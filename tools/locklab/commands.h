@@ -1,10 +1,14 @@
-// The setup functions that the table in commands.cc names, one a file:
-// `Run SetUpCheck(CLI::App& app, Context& context);` stands in check.cc.
+// The setup functions that the table in commands.cc names, one a file.
 #ifndef LOCKLAB_TOOLS_LOCKLAB_COMMANDS_H_
 #define LOCKLAB_TOOLS_LOCKLAB_COMMANDS_H_
 
 #include "tools/locklab/command.h"
 
-namespace locklab::cli {}  // namespace locklab::cli
+namespace locklab::cli {
+
+Run SetUpExec(CLI::App& app, Context& context);
+Run SetUpList(CLI::App& app, Context& context);
+
+}  // namespace locklab::cli
 
 #endif  // LOCKLAB_TOOLS_LOCKLAB_COMMANDS_H_

@@ -7,6 +7,7 @@
 #include <exception>
 #include <iterator>
 #include <memory>
+#include <utility>
 
 #include "tools/locklab/command.h"
 #include "tools/locklab/flags.h"
@@ -20,6 +21,16 @@ constexpr std::string_view kAbout =
 // "--key=VALUE", as the flags are documented everywhere else.
 class HelpFormatter : public CLI::Formatter {
  public:
+  explicit HelpFormatter(std::string_view rest) : rest_(rest) {
+    column_width(34);
+  }
+
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    std::string usage = CLI::Formatter::make_usage(app, std::move(name));
+    while (!usage.empty() && usage.back() == '\n') usage.pop_back();
+    return usage + (rest_.empty() ? "\n" : fmt::format(" -- {}\n", rest_));
+  }
+
   std::string make_option_opts(const CLI::Option* option) const override {
     if (option->get_type_size() == 0) return "";
     const bool positional = option->nonpositional() == false;
@@ -32,6 +43,9 @@ class HelpFormatter : public CLI::Formatter {
     if (option->get_required() && !positional) text += " (required)";
     return text;
   }
+
+ private:
+  std::string_view rest_;
 };
 
 std::string Quote(const std::string& word) {
@@ -87,14 +101,16 @@ std::vector<std::string_view> FlagNames(const CLI::App& app,
 }
 
 // What the parser did not understand, in words that help; empty: nothing.
-std::string Unknown(const CLI::App& app) {
+std::string Unknown(const CLI::App& app, std::string_view rest) {
   const std::vector<std::string> left = app.remaining();
   const auto flag = std::find_if(
       left.begin(), left.end(),
       [](const std::string& arg) { return arg.size() > 1 && arg[0] == '-'; });
   if (flag == left.end()) {
     if (left.empty()) return "";
-    return fmt::format("unexpected argument {}", Quote(left.front()));
+    return fmt::format(
+        "unexpected argument {}{}", Quote(left.front()),
+        rest.empty() ? "" : fmt::format("; {} follows --", rest));
   }
   std::vector<std::string> storage;
   const std::string name = flag->substr(0, flag->find('='));
@@ -113,7 +129,8 @@ void RefuseEmptyValues(const std::vector<std::string>& args) {
 }
 
 // Returns the code to end with at once, or -1 to go on.
-int Parse(CLI::App& app, std::vector<std::string> args, Console& out) {
+int Parse(CLI::App& app, std::vector<std::string> args, std::string_view rest,
+          Console& out) {
   RefuseEmptyValues(args);
   std::reverse(args.begin(), args.end());  // as CLI11 wants them
   try {
@@ -122,7 +139,7 @@ int Parse(CLI::App& app, std::vector<std::string> args, Console& out) {
     out.stream << app.help();
     return kExitOk;
   } catch (const CLI::ParseError& error) {
-    const std::string unknown = Unknown(app);
+    const std::string unknown = Unknown(app, rest);
     throw UsageError(unknown.empty() ? error.what() : unknown);
   }
   return -1;
@@ -138,9 +155,9 @@ int RunCommand(const CommandRow& row, std::vector<std::string> args,
   }
   CLI::App app(std::string(row.doc), fmt::format("locklab {}", row.name));
   app.set_help_flag("-h,--help", "Print this and exit.");
-  app.formatter(std::make_shared<HelpFormatter>());
+  app.formatter(std::make_shared<HelpFormatter>(row.rest));
   const Run run = row.setup(app, context);
-  const int code = Parse(app, std::move(args), context.out);
+  const int code = Parse(app, std::move(args), row.rest, context.out);
   return code >= 0 ? code : run();
 }
 

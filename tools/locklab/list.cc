@@ -1,0 +1,135 @@
+// locklab list: what there is, each list from its one table.
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib/backends.h"
+#include "tools/locklab/commands.h"
+#include "tools/locklab/flags.h"
+
+namespace locklab::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// One thing of a list: what is shown of it as text, and everything as JSON.
+struct Item {
+  std::string name;
+  std::string text;  // may have several lines
+  Json json;
+};
+
+struct ListRow {
+  std::string_view name;
+  std::vector<Item> (*items)();
+};
+
+Json TraitsJson(const lockfile::Traits& traits) {
+  return {
+      {"released_on_crash", traits.released_on_crash},
+      {"excludes_threads", traits.excludes_threads},
+      {"survives_fork", traits.survives_fork},
+      {"breakable", traits.breakable},
+      {"keeps_file", traits.keeps_file},
+      {"python_compatible", traits.python_compatible},
+      {"needs", std::string(traits.needs)},
+  };
+}
+
+// The names of the traits that hold: "breakable, excludes_threads, ...".
+std::string TraitsText(const lockfile::Traits& traits) {
+  const Json json = TraitsJson(traits);
+  std::string text;
+  for (const auto& [name, value] : json.items()) {
+    if (value != true) continue;
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  return text;
+}
+
+std::vector<Item> BackendItems() {
+  std::vector<Item> items;
+  for (const lockfile::BackendRow& row : lockfile::Backends()) {
+    std::string text = fmt::format("{}\nlocks PATH at: PATH{}\ntraits: {}",
+                                   row.doc, row.suffix, TraitsText(row.traits));
+    if (!row.traits.needs.empty()) {
+      text += fmt::format("\nneeds: {}", row.traits.needs);
+    }
+    items.push_back({std::string(row.name), std::move(text),
+                     Json{{"name", std::string(row.name)},
+                          {"doc", std::string(row.doc)},
+                          {"path", "PATH" + std::string(row.suffix)},
+                          {"traits", TraitsJson(row.traits)}}});
+  }
+  return items;
+}
+
+// One row a list.
+constexpr ListRow kLists[] = {
+    {"backends", BackendItems},
+};
+
+std::vector<std::string_view> ListNames() {
+  std::vector<std::string_view> names;
+  for (const ListRow& row : kLists) names.push_back(row.name);
+  return names;
+}
+
+void PrintText(const std::vector<Item>& items, std::ostream& out) {
+  size_t width = 0;
+  for (const Item& item : items) width = std::max(width, item.name.size());
+  for (const Item& item : items) {
+    const std::string indent = "\n" + std::string(width + 2, ' ');
+    std::string text;
+    for (const char c : item.text) {
+      text += c == '\n' ? indent : std::string(1, c);
+    }
+    fmt::print(out, "{:<{}}  {}\n", item.name, width, text);
+  }
+}
+
+void PrintJson(std::string_view list, const std::vector<Item>& items,
+               std::ostream& out) {
+  Json array = Json::array();
+  for (const Item& item : items) array.push_back(item.json);
+  const Json document = {{"schema_version", 1},
+                         {"suite_version", std::string(kSuiteVersion)},
+                         {std::string(list), std::move(array)}};
+  out << document.dump(2) << "\n";
+}
+
+struct Flags {
+  std::string list;
+  std::string format = "text";
+};
+
+}  // namespace
+
+Run SetUpList(CLI::App& app, Context& context) {
+  auto flags = std::make_shared<Flags>();
+  AddChoice(app, "WHAT", &flags->list, ListNames(), "What to list.")
+      ->required();
+  AddChoice(app, "--format", &flags->format, {"text", "json"},
+            "How to print it.");
+  return [flags, &context] {
+    const auto row = std::find_if(
+        std::begin(kLists), std::end(kLists),
+        [&](const ListRow& list) { return list.name == flags->list; });
+    const std::vector<Item> items = row->items();
+    if (flags->format == "json") {
+      PrintJson(row->name, items, context.out.stream);
+    } else {
+      PrintText(items, context.out.stream);
+    }
+    return static_cast<int>(items.empty() ? kExitNothingRan : kExitOk);
+  };
+}
+
+}  // namespace locklab::cli

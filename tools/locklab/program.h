@@ -1,0 +1,56 @@
+// Runs locklab as its users do, for tests: as a program, by its exit code and
+// its output.
+#ifndef LOCKLAB_TOOLS_LOCKLAB_PROGRAM_H_
+#define LOCKLAB_TOOLS_LOCKLAB_PROGRAM_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "conformance/proc/child.h"
+#include "conformance/proc/temp_dir.h"
+
+namespace locklab::cli {
+
+struct Ended {
+  int code = -1;  // 1000 + signal, if a signal killed it
+  std::string out;
+  std::string err;
+};
+
+// A program that runs, with its output in files. It does not outlive the
+// object.
+class Program {
+ public:
+  // `prepare` runs in the child before exec.
+  explicit Program(const std::vector<std::string>& argv,
+                   const std::function<void()>& prepare = {});
+
+  // Waits for its end; a minute is enough for any of ours.
+  Ended Wait();
+  // Waits until what it wrote so far contains `text`; false: it ended first,
+  // or a minute passed.
+  bool Says(const std::string& text);
+  // Sends a signal to the program alone.
+  void Kill(int signal);
+
+  [[nodiscard]] std::string out() const;
+  [[nodiscard]] std::string err() const;
+  [[nodiscard]] pid_t pid() const { return child_.pid(); }
+
+ private:
+  proc::TempDir dir_;
+  proc::Child child_;
+};
+
+// The program under test, and a whole run of it.
+[[nodiscard]] std::vector<std::string> LocklabArgv(
+    const std::vector<std::string>& args);
+[[nodiscard]] Ended RunLocklab(const std::vector<std::string>& args);
+
+[[nodiscard]] std::string ReadWhole(const std::string& path);
+
+}  // namespace locklab::cli
+
+#endif  // LOCKLAB_TOOLS_LOCKLAB_PROGRAM_H_
