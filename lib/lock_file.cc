@@ -30,6 +30,11 @@ std::string MakeAbsolute(const std::filesystem::path& path,
   return std::filesystem::absolute(path, *error).string();
 }
 
+// Counts the releases of this process. Threads that pass a lock on to each
+// other do so through the filesystem, where the language's memory model sees no
+// order; a releaser adds before it releases, and who takes a lock looks after.
+std::atomic<uint64_t> g_releases{0};
+
 std::string Hex(uint64_t number, int digits) {
   std::string out;
   for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) {
@@ -58,6 +63,7 @@ class LockFile::Impl {
   ~Impl() {
     CheckFork();
     if (mine_.load() && gate_.load() != 0) {
+      g_releases.fetch_add(1, std::memory_order_acq_rel);
       Report(backend_->Release(hold_));
     }
   }
@@ -199,6 +205,7 @@ Status LockFile::Impl::Acquire(Deadline deadline, Again again) {
 }
 
 Status LockFile::Impl::Taken() {
+  (void)g_releases.load(std::memory_order_acquire);
   owner_thread_.store(os_.ThreadId());
   mine_.store(true);
   if (options_.collect_litter && !collected_) backend_->CollectLitter();
@@ -362,6 +369,7 @@ Status LockFile::Impl::Release() {
         "it is held by " + (sight.owner.has_value() ? sight.owner->Describe()
                                                     : "somebody else"));
   }
+  g_releases.fetch_add(1, std::memory_order_acq_rel);
   Status status = backend_->Release(hold_);
   if (status.ok() || status.code == Errc::kLockLost) {
     mine_.store(false);
