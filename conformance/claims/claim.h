@@ -1,17 +1,20 @@
 // What "correct" means, one row a claim. Lists, help, reports and the
 // catalogue's tests are made from the rows; bodies are run by the caller
-// through RunClaim, each in a fresh directory.
+// through ClaimRun, each in a fresh directory.
 #ifndef LOCKLAB_CONFORMANCE_CLAIMS_CLAIM_H_
 #define LOCKLAB_CONFORMANCE_CLAIMS_CLAIM_H_
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "conformance/subject/subject.h"
 #include "conformance/verdict/verdict.h"
+#include "lib/os/os.h"
 
 namespace locklab {
 
@@ -65,11 +68,36 @@ struct Claim {
 [[nodiscard]] std::span<const Claim> Claims();
 [[nodiscard]] const Claim* FindClaim(std::string_view id);
 
-// Runs one claim in a process of its own, in a fresh directory below
-// `context.dir`, which is removed again. A body that crashes is kFail and says
-// with which signal; one that outlives `deadline` is killed, with all of its
-// children, and is kFail ("hung").
-[[nodiscard]] Finding RunClaim(const Claim& claim, ClaimContext context,
+// One claim being examined: in a process of its own, in a fresh directory below
+// `context.dir` that is removed again. A body that crashes is kFail and says
+// with which signal; one that outlives `deadline` is kFail ("hung"); both say
+// which step they were at. All processes that a body started end with it.
+//
+// Used by one thread, which has to live as long as the claim. A claim that is
+// destroyed before its end is killed.
+class ClaimRun {
+ public:
+  // Starts it, unless it does not apply: then Wait tells so at once. `context`
+  // refers to a subject and an arena that outlive this.
+  ClaimRun(const Claim& claim, const ClaimContext& context,
+           std::chrono::milliseconds deadline);
+  ~ClaimRun();
+  ClaimRun(const ClaimRun&) = delete;
+  ClaimRun& operator=(const ClaimRun&) = delete;
+
+  // Waits for the finding; nullopt: it is not there by then. kForever is
+  // allowed: a claim ends by its own deadline.
+  std::optional<Finding> Wait(lockfile::os::TimePoint until);
+
+  [[nodiscard]] const Claim& claim() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// ClaimRun from start to end.
+[[nodiscard]] Finding RunClaim(const Claim& claim, const ClaimContext& context,
                                std::chrono::milliseconds deadline);
 
 }  // namespace locklab

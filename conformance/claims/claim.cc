@@ -1,0 +1,32 @@
+#include "conformance/claims/claim.h"
+
+#include <vector>
+
+#include "conformance/claims/families.h"
+
+namespace locklab {
+
+std::span<const Claim> Claims() {
+  static const std::vector<Claim> all = [] {
+    std::vector<Claim> rows;
+    for (const auto family :
+         {claims::ExclusionClaims, claims::AcquireClaims, claims::TimingClaims,
+          claims::ReleaseClaims, claims::OwnerClaims, claims::CrashClaims,
+          claims::StaleClaims, claims::BreakClaims, claims::ProcessClaims,
+          claims::NameClaims, claims::LoadClaims}) {
+      const auto more = family();
+      rows.insert(rows.end(), more.begin(), more.end());
+    }
+    return rows;
+  }();
+  return all;
+}
+
+const Claim* FindClaim(std::string_view id) {
+  for (const Claim& claim : Claims()) {
+    if (claim.id == id) return &claim;
+  }
+  return nullptr;
+}
+
+}  // namespace locklab

@@ -1,0 +1,166 @@
+// Examines one claim in a process of its own.
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <system_error>
+
+#include "conformance/claims/claim.h"
+#include "conformance/claims/step.h"
+#include "conformance/proc/child.h"
+#include "conformance/proc/shared.h"
+#include "conformance/proc/temp_dir.h"
+#include "lib/errors.h"
+
+namespace locklab {
+namespace {
+
+using proc::Child;
+using proc::Clock;
+using proc::TempDir;
+
+// What a claim's process leaves for the one that started it, also if killed.
+struct Box {
+  static constexpr size_t kReason = 2048;
+  static constexpr size_t kStep = 160;
+
+  std::atomic<bool> done;
+  Verdict verdict;
+  char reason[kReason];
+  char step[kStep];
+};
+
+// Of this process; nullptr where no claim runs.
+std::atomic<Box*> g_box{nullptr};
+
+void Copy(std::string_view text, char* to, size_t size) {
+  const size_t length = std::min(text.size(), size - 1);
+  std::memcpy(to, text.data(), length);
+  to[length] = '\0';
+}
+
+void Put(const Finding& finding, Box* box) {
+  box->verdict = finding.verdict;
+  Copy(finding.reason, box->reason, Box::kReason);
+  box->done.store(true);
+}
+
+// Bodies end by returning a finding or by throwing one. Anything else that is
+// thrown is the harness's own trouble: no memory, no process, no disk.
+Finding Examine(const Claim& claim, const ClaimContext& context) {
+  try {
+    return claim.body(context);
+  } catch (const Finding& finding) {
+    return finding;
+  } catch (const std::exception& error) {
+    return Finding::Inconclusive(std::string("the harness failed: ") +
+                                 error.what());
+  }
+}
+
+int ClaimMain(const Claim& claim, const ClaimContext& context, Box* box) {
+  g_box = box;
+  // Orphans of the body's children stay in reach until the group is killed.
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  Put(Examine(claim, context), box);
+  return 0;
+}
+
+std::string At(const Box& box) {
+  return box.step[0] == '\0' ? "" : std::string(" while ") + box.step;
+}
+
+Finding Decide(const proc::ExitStatus& status, const Box& box) {
+  if (box.done) return {box.verdict, box.reason};
+  const std::string seen = "its process " + status.Describe() + At(box);
+  // Nobody here sends SIGKILL before the deadline: the system ran out of
+  // memory, or somebody else was at it.
+  if (status.signal == SIGKILL) return Finding::Inconclusive(seen);
+  return Finding::Fail(seen);
+}
+
+}  // namespace
+
+namespace claims {
+
+void Step(std::string_view what) {
+  if (Box* box = g_box.load()) Copy(what, box->step, Box::kStep);
+}
+
+}  // namespace claims
+
+struct ClaimRun::State {
+  explicit State(const Claim& of) : claim(of) {}
+
+  const Claim& claim;
+  proc::Shared<Box> box;
+  std::unique_ptr<TempDir> dir;
+  Child child;
+  proc::TimePoint deadline;
+  std::chrono::milliseconds allowed{};
+  std::optional<Finding> finding;
+};
+
+ClaimRun::ClaimRun(const Claim& claim, const ClaimContext& context,
+                   std::chrono::milliseconds deadline)
+    : state_(std::make_unique<State>(claim)) {
+  if (claim.excuse != nullptr) {
+    const std::string_view excuse = claim.excuse(context.subject.traits());
+    if (!excuse.empty()) {
+      state_->finding = Finding::Unsupported(std::string(excuse));
+      return;
+    }
+  }
+  try {
+    state_->dir = std::make_unique<TempDir>(context.dir);
+    // Other users take part in some claims.
+    chmod(state_->dir->path().c_str(), 0755);
+    ClaimContext own{.subject = context.subject,
+                     .arena = context.arena,
+                     .dir = state_->dir->path(),
+                     .seed = context.seed,
+                     .quick = context.quick};
+    Box* box = &*state_->box;
+    state_->child =
+        Child::Spawn([&claim, &own, box] { return ClaimMain(claim, own, box); },
+                     {.own_group = true});
+  } catch (const std::system_error& error) {
+    state_->finding = Finding::Inconclusive(error.what());
+  }
+  state_->allowed = deadline;
+  state_->deadline = proc::In(deadline);
+}
+
+ClaimRun::~ClaimRun() {
+  if (state_->child.running()) state_->child.Stop();
+}
+
+const Claim& ClaimRun::claim() const { return state_->claim; }
+
+std::optional<Finding> ClaimRun::Wait(lockfile::os::TimePoint until) {
+  State& state = *state_;
+  if (state.finding) return state.finding;
+  if (const auto status = state.child.Wait(std::min(until, state.deadline))) {
+    state.finding = Decide(*status, *state.box);
+  } else if (Clock::now() >= state.deadline) {
+    state.child.Stop();
+    state.finding = Finding::Fail("hung: it did not end within " +
+                                  std::to_string(state.allowed.count()) +
+                                  " ms" + At(*state.box));
+  }
+  if (state.finding) state.dir.reset();
+  return state.finding;
+}
+
+Finding RunClaim(const Claim& claim, const ClaimContext& context,
+                 std::chrono::milliseconds deadline) {
+  ClaimRun run(claim, context, deadline);
+  return run.Wait(lockfile::os::kForever).value();
+}
+
+}  // namespace locklab

@@ -1,0 +1,44 @@
+// Many on one lock: everybody gets it in the end.
+#include <array>
+
+#include "conformance/claims/contest.h"
+#include "conformance/claims/families.h"
+#include "conformance/claims/kit.h"
+
+namespace locklab::claims {
+
+Contest StandardContest(uint64_t seed, bool quick) {
+  return {.processes = 8,
+          .acquisitions = 0,
+          .duration = quick ? 600ms : 10s,
+          .hold = 0us,
+          .deadline = quick ? 20s : 60s,
+          .seed = seed};
+}
+
+ContestResult Contend(const ClaimContext& context) {
+  Step("8 processes contend");
+  return context.arena.Contend(context.subject, context.dir,
+                               StandardContest(context.seed, context.quick));
+}
+
+namespace {
+
+Finding Progress(const ClaimContext& context) {
+  return Contend(context).progress;
+}
+
+constexpr auto kRows = std::to_array<Claim>({
+    {.id = "load.progress",
+     .level = Level::kMust,
+     .statement = "every process that waits gets the lock in bounded time",
+     .source = "Samba smbtorture BENCH-LOCK; filelock: markers that starve",
+     .excuse = nullptr,
+     .body = Progress},
+});
+
+}  // namespace
+
+std::span<const Claim> LoadClaims() { return kRows; }
+
+}  // namespace locklab::claims

@@ -1,0 +1,91 @@
+#include "conformance/claims/seam.h"
+
+#include <fcntl.h>
+
+#include <array>
+#include <string_view>
+
+namespace locklab::claims {
+
+using lockfile::os::SysResult;
+
+namespace {
+
+struct ChangeRow {
+  std::string_view name;  // of the seam's function
+  Change change;
+};
+
+constexpr auto kChanges = std::to_array<ChangeRow>({
+    {"WriteStart", Change::kWrite},
+    {"Truncate", Change::kTruncate},
+    {"Link", Change::kLink},
+    {"Symlink", Change::kSymlink},
+    {"Unlink", Change::kUnlink},
+    {"MakeDir", Change::kMakeDir},
+    {"RemoveDir", Change::kRemoveDir},
+    {"Rename", Change::kRename},
+    {"RenameNoReplace", Change::kRename},
+    {"TryLock", Change::kLock},
+    {"WaitLock", Change::kLock},
+    {"Unlock", Change::kUnlock},
+});
+
+}  // namespace
+
+SysResult HookOs::Open(const char* path, int flags, mode_t mode) {
+  const int error = (flags & O_CREAT) != 0 ? hook_(Change::kCreate) : 0;
+  return error != 0 ? SysResult::Fail(error)
+                    : ForwardingOs::Open(path, flags, mode);
+}
+
+SysResult HookOs::Around(const lockfile::os::Call& call,
+                         const std::function<SysResult()>& next) {
+  for (const ChangeRow& row : kChanges) {
+    if (row.name != call.name) continue;
+    const int error = hook_(row.change);
+    return error != 0 ? SysResult::Fail(error) : next();
+  }
+  return next();
+}
+
+LyingOs::Identity LyingOs::Self() {
+  Identity self = ForwardingOs::Self();
+  if (lie_) lie_(&self);
+  return self;
+}
+
+int64_t LyingOs::WallSeconds() {
+  const int64_t now = ForwardingOs::WallSeconds();
+  return clock_ ? clock_(now) : now;
+}
+
+void StopSign::Arm(int nth) {
+  stopped_ = 0;
+  go_ = 0;
+  left_ = nth;
+}
+
+int StopSign::Pass() {
+  if (left_.load() < 0 || left_.fetch_sub(1) != 0) return 0;
+  stopped_ = 1;
+  proc::FutexWakeAll(stopped_);
+  while (go_.load() == 0) proc::FutexWait(go_, 0, proc::kForever);
+  return 0;
+}
+
+bool StopSign::AwaitStop(proc::TimePoint deadline) {
+  while (stopped_.load() == 0) {
+    if (proc::Clock::now() >= deadline) return false;
+    proc::FutexWait(stopped_, 0, deadline);
+  }
+  return true;
+}
+
+void StopSign::Go() {
+  left_ = -1;
+  go_ = 1;
+  proc::FutexWakeAll(go_);
+}
+
+}  // namespace locklab::claims
