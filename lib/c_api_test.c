@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -358,6 +359,64 @@ static void CrashedHolderIsReplaced(void) {
   CHECK_OK(lockfile_close(lock));
 }
 
+static void *AcquireInThread(void *lock) {
+  const int code = lockfile_acquire(lock, LOCKFILE_FOREVER);
+  CHECK_OK(code);
+  CHECK_OK(lockfile_release(lock));
+  pthread_testcancel();
+  return NULL;
+}
+
+static void CancelledThreadEndsAfterTheCall(void) {
+  lockfile_t *holder = Open("cancel", "flock");
+  lockfile_t *waiter = Open("cancel", "flock");
+  CHECK_OK(lockfile_try(holder));
+  pthread_t thread;
+  void *ended = NULL;
+  CHECK(pthread_create(&thread, NULL, AcquireInThread, waiter) == 0);
+  CHECK(pthread_cancel(thread) == 0 || failures > 0);
+  CHECK_OK(lockfile_release(holder));
+  CHECK(pthread_join(thread, &ended) == 0);
+  CHECK(ended == PTHREAD_CANCELED);
+  CHECK(IsLocked(holder) == 0);
+  CHECK_OK(lockfile_close(waiter));
+  CHECK_OK(lockfile_close(holder));
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define OWN_MALLOC 0 /* a sanitizer's malloc ends the process instead */
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define OWN_MALLOC 0
+#endif
+#endif
+#ifndef OWN_MALLOC
+#define OWN_MALLOC 1
+#endif
+
+static void LackOfMemoryIsACode(void) {
+  if (!OWN_MALLOC) return;
+  const size_t length = (size_t)64 << 20;
+  char *path = malloc(length + 1);
+  CHECK(path != NULL);
+  if (path == NULL) return;
+  memset(path, 'x', length);
+  path[length] = '\0';
+  const pid_t child = fork();
+  if (child == 0) {
+    const struct rlimit limit = {1, 1}; /* not a byte more than now */
+    if (setrlimit(RLIMIT_AS, &limit) != 0) _exit(99);
+    lockfile_t *lock = NULL;
+    failures = 0;
+    CHECK_CODE(LOCKFILE_E_NOMEM, lockfile_open(path, "link", NULL, &lock));
+    CHECK(lock == NULL);
+    CHECK_CODE(LOCKFILE_E_NOMEM, lockfile_last_error(NULL));
+    _exit(failures);
+  }
+  CHECK(child > 0 && ChildSucceeds(child));
+  free(path);
+}
+
 static int CountProbe(const char *backend, int supported, const char *reason,
                       void *user) {
   CHECK(backend[0] != '\0');
@@ -435,6 +494,8 @@ static void RunAll(void) {
   AnyThreadMayReleaseWhenAsked();
   CloseTellsOfALostLock();
   CrashedHolderIsReplaced();
+  CancelledThreadEndsAfterTheCall();
+  LackOfMemoryIsACode();
   ProbeTellsUntilToldToStop();
   HandlesRememberTheirOwnErrors();
 }

@@ -26,10 +26,11 @@ namespace {
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
-constexpr const char* kFooter = R"(
-The lock of PATH is taken, COMMAND runs, and the lock is released when COMMAND
-ends, however it ends. PATH need not exist; the lock lives beside it (see
-`locklab list backends`), so all who use one PATH must name one backend.
+constexpr const char* kFooter =
+    R"(The lock of PATH is taken, COMMAND runs, and the lock is released when COMMAND
+ends, however it ends. PATH need not exist: the lock lives beside it (backend
+pid: at PATH itself; see `locklab list backends`), so all who use one PATH must
+name one backend.
 
 Exit codes:
   that of COMMAND, or 128 + N if signal N killed it; otherwise
@@ -49,9 +50,10 @@ locklab, and nothing is left behind.
 
 If locklab itself is killed (SIGKILL), COMMAND is killed, too: it must not go on
 without its lock, which others may now break, because its holder, locklab, is
-dead. That reaches COMMAND only, not what COMMAND has started. --orphan lets
-COMMAND live on: then whoever breaks the lock runs beside it. What COMMAND
-leaves running in the background runs without the lock in any case.
+dead. That reaches COMMAND only, not what COMMAND has started, nor a COMMAND
+that is set-user-id. --orphan lets COMMAND live on: then whoever breaks the lock
+runs beside it. What COMMAND leaves running in the background runs without the
+lock in any case.
 )";
 
 struct Flags {
@@ -122,6 +124,10 @@ void Acquire(lockfile::LockFile& lock, const Flags& flags, Context& context) {
 }
 
 int RunUnderLock(const Flags& flags, const Signals& signals, Context& context) {
+  if (const int caught = Signals::Caught(); caught != 0) {
+    Tell(context, "a signal came before COMMAND was run");
+    return 128 + caught;
+  }
   const Supervised ended =
       Supervise(context.rest, signals, /*dies_with_us=*/!flags.orphan);
   if (ended.not_run != 0) {
@@ -177,9 +183,10 @@ Run SetUpExec(CLI::App& app, Context& context) {
   AddSeconds(app, "--timeout", &flags->timeout,
              "Give up after so long; 0: do not wait; default: wait for ever.");
   AddNumber(app, "--conflict-exit-code", &flags->conflict_code,
-            "Exit code if the lock could not be had in time.", 0, 255);
+            "Exit code if the lock could not be had in time; default: 124.", 0,
+            255);
   AddNumber(app, "--error-exit-code", &flags->error_code,
-            "Exit code if the lock failed otherwise.", 0, 255);
+            "Exit code if the lock failed otherwise; default: 1.", 0, 255);
   app.add_flag("--orphan", flags->orphan,
                "Let COMMAND live on if locklab is killed.");
   app.add_flag("--verbose", flags->verbose,

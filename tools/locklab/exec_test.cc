@@ -313,6 +313,7 @@ TEST_P(ExecWith, SignalWhileWaitingEndsItAndLeavesNoLitter) {
       ASSERT_TRUE(waiter.Says("waiting"));
       waiter.Kill(signal);
       EXPECT_EQ(waiter.Wait().code, 128 + signal);
+      EXPECT_THAT(waiter.err(), HasSubstr("locklab: a signal"));
       EXPECT_EQ(NamesIn(dir_.path()), before);
     }
   }
