@@ -68,6 +68,8 @@ extern "C" {
 #define LOCKFILE_NOEXCEPT
 #endif
 
+/* NOLINTBEGIN(modernize-use-using): C has no other way */
+
 /* One contender for one lock. */
 typedef struct lockfile_handle lockfile_t;
 
@@ -262,6 +264,8 @@ typedef int (*lockfile_probe_callback)(const char *backend, int supported,
  * none. */
 int lockfile_probe(const char *directory, lockfile_probe_callback callback,
                    void *user) LOCKFILE_NOEXCEPT;
+
+/* NOLINTEND(modernize-use-using) */
 
 #ifdef __cplusplus
 } /* extern "C" */

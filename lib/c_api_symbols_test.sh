@@ -5,13 +5,12 @@ set -euo pipefail
 readonly so="$1" header="$2"
 
 declared=$(grep -oE '\blockfile_[a-z_]+\(' "${header}" |
-  tr -d '(' | sort -u)
+  sort -u | sed 's/($/@@LOCKFILE_1/')
 # Comments of the header name only functions that it declares.
 exported=$(nm -D --defined-only "${so}" | awk '$2 != "A" {print $3}' |
   sort -u)
-versioned=$(sed 's/$/@@LOCKFILE_1/' <<<"${declared}")
 
-if ! diff <(echo "${versioned}") <(echo "${exported}"); then
+if ! diff <(echo "${declared}") <(echo "${exported}"); then
   echo "FAIL: < declared in ${header}, > exported by ${so}" >&2
   exit 1
 fi

@@ -33,7 +33,7 @@ class HelpFormatter : public CLI::Formatter {
 
   std::string make_option_opts(const CLI::Option* option) const override {
     if (option->get_type_size() == 0) return "";
-    const bool positional = option->nonpositional() == false;
+    const bool positional = !option->nonpositional();
     std::string text = positional || option->get_type_name().empty()
                            ? ""
                            : "=" + option->get_type_name();

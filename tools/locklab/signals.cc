@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 
 namespace locklab::cli {
 namespace {
@@ -14,6 +15,8 @@ constexpr int kEnding[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
                            SIGUSR1, SIGUSR2, SIGALRM};
 // What is handed on besides.
 constexpr int kOther[] = {SIGTSTP, SIGCONT, SIGWINCH};
+
+constexpr auto kWithinStep = std::chrono::milliseconds(2);
 
 // Handlers reach nothing but globals.
 std::atomic<int> g_caught{0};
@@ -120,6 +123,11 @@ lockfile::os::SysResult WaitingOs::WaitLock(int fd,
 
 lockfile::os::SysResult WaitingOs::WaitEvent(int watch_fd, int process_fd,
                                              TimePoint deadline) {
+  // So short a wait may be a pause within a step of the protocol (SQLite waits
+  // so with its journal open). The pauses between the steps soon grow longer.
+  if (deadline < Now() + kWithinStep) {
+    return ForwardingOs::WaitEvent(watch_fd, process_fd, deadline);
+  }
   const Waiting waiting;
   return ForwardingOs::WaitEvent(watch_fd, process_fd, deadline);
 }
