@@ -226,20 +226,18 @@ TEST_P(LockFileTest, ExpiredLeaseIsBrokenAndTheHolderLearnsIt) {
   EXPECT_TRUE(other.i_am_locking());
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Backends, LockFileTest,
-    testing::ValuesIn([] {
-      std::vector<std::string> names;
-      for (const BackendRow& row : Backends()) names.emplace_back(row.name);
-      return names;
-    }()),
-    [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Backends, LockFileTest, testing::ValuesIn([] {
+                           std::vector<std::string> names;
+                           for (const BackendRow& row : Backends())
+                             names.emplace_back(row.name);
+                           return names;
+                         }()),
+                         [](const auto& info) { return info.param; });
 
 TEST(Probe, FindsEveryBackendInTheTestDirectory) {
   const char* base = std::getenv("TEST_TMPDIR");  // NOLINT: one thread
   for (const Probe& found : probe(base != nullptr ? base : "/tmp")) {
-    EXPECT_TRUE(found.supported) << found.backend->name << ": "
-                                 << found.reason;
+    EXPECT_TRUE(found.supported) << found.backend->name << ": " << found.reason;
   }
 }
 

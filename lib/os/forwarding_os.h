@@ -19,6 +19,7 @@ struct Call {
   std::string_view name;      // the member function: "Link"
   std::string_view path{};    // the path it is about, empty if none
   std::string_view target{};  // the second path of Link, Rename...
+  int flags = 0;              // of Open
 };
 
 class ForwardingOs : public Os {
@@ -26,7 +27,7 @@ class ForwardingOs : public Os {
   explicit ForwardingOs(Os& base = Os::Real()) : base_(base) {}
 
   SysResult Open(const char* path, int flags, mode_t mode) override {
-    return Around({"Open", path},
+    return Around({"Open", path, {}, flags},
                   [&] { return base_.Open(path, flags, mode); });
   }
   SysResult Close(int fd) override {

@@ -130,8 +130,17 @@ SysResult RealOs::Fstat(int fd, FileInfo* info) {
 SysResult RealOs::ListDir(const char* path, size_t limit,
                           std::vector<std::string>* names) {
   names->clear();
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(opendir(path), closedir);
-  if (dir == nullptr) return SysResult::Fail(errno);
+  // opendir would follow a symbolic link.
+  const SysResult opened =
+      Open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (!opened.ok()) return opened;
+  const int fd = static_cast<int>(opened.value);
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(fdopendir(fd), closedir);
+  if (dir == nullptr) {
+    const int error = errno;
+    close(fd);
+    return SysResult::Fail(error);
+  }
   while (names->size() < limit) {
     errno = 0;
     // Safe: the stream is this call's own.
