@@ -6,8 +6,8 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
-#include <iterator>
 #include <optional>
+#include <sstream>
 
 #include "conformance/proc/poll_until.h"
 
@@ -76,8 +76,10 @@ Ended RunLocklab(const std::vector<std::string>& args) {
 }
 
 std::string ReadWhole(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::ostringstream text;
+  // Not by iterators: they throw when a process ends while its /proc is read.
+  text << std::ifstream(path).rdbuf();
+  return text.str();
 }
 
 }  // namespace locklab::cli

@@ -49,6 +49,7 @@ class Program {
     const std::vector<std::string>& args);
 [[nodiscard]] Ended RunLocklab(const std::vector<std::string>& args);
 
+// As much of a file as can be read; empty if it is not there.
 [[nodiscard]] std::string ReadWhole(const std::string& path);
 
 }  // namespace locklab::cli
