@@ -20,6 +20,10 @@ constexpr auto kBreakPatience = std::chrono::seconds(5);
 // Something watched for a grace time or a lease is looked at this often.
 constexpr auto kWatchedLook = std::chrono::milliseconds(100);
 constexpr auto kSeldomLook = std::chrono::seconds(1);
+// So often a look that finds the lock free is followed by a try at once. A
+// look may be behind the times, as those of a network filesystem's cache are:
+// then the waiter has to wait like any other, and to keep its deadline.
+constexpr int kHopes = 3;
 
 std::string MakeAbsolute(const std::filesystem::path& path,
                          std::error_code* error) {
@@ -279,11 +283,14 @@ Status LockFile::Impl::Contend(Deadline deadline) {
   const std::string& lock_path = backend_->lock_path();
   Waiter waiter(os_, IsLocalFilesystem(os_, LockNames(lock_path).directory()));
   bool examine = true;
+  int hopes = 0;
   while (true) {
     bool broke = false;
     os::Clock::duration look_again = kSeldomLook;
     if (examine) status = Examine(&waiter, &broke, &look_again);
     if (!status.ok()) return status;
+    hopes = broke ? hopes + 1 : 0;
+    if (hopes > kHopes) broke = false;
     const bool last = deadline.passed(os_.Now());
     const bool fresh = waiter.Watch(backend_->WatchPath());
     if (!last && !broke && !fresh) {

@@ -62,6 +62,8 @@ struct Claim {
   // it does. nullptr: applies to every lock.
   std::string_view (*excuse)(const lockfile::Traits& traits);
   Finding (*body)(const ClaimContext& context);
+  // Judges the standard contest (contest.h), which a run may have held already.
+  bool contest = false;
 };
 
 // All rows, in the order of the catalogue.

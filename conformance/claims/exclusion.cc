@@ -183,7 +183,8 @@ constexpr auto kRows = std::to_array<Claim>({
      .statement = "processes never hold one lock at once",
      .source = "the meaning of a lock; Dijkstra 1965",
      .excuse = nullptr,
-     .body = TwoProcesses},
+     .body = TwoProcesses,
+     .contest = true},
     {.id = "exclusion.two_threads",
      .level = Level::kMust,
      .statement = "nor do threads of one process, with one object each",
@@ -215,7 +216,8 @@ constexpr auto kRows = std::to_array<Claim>({
                   "no update",
      .source = "Samba ping_pong; nfs(5): close-to-open consistency",
      .excuse = nullptr,
-     .body = DataCoherence},
+     .body = DataCoherence,
+     .contest = true},
 });
 
 }  // namespace

@@ -34,7 +34,8 @@ constexpr auto kRows = std::to_array<Claim>({
      .statement = "every process that waits gets the lock in bounded time",
      .source = "Samba smbtorture BENCH-LOCK; filelock: markers that starve",
      .excuse = nullptr,
-     .body = Progress},
+     .body = Progress,
+     .contest = true},
 });
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <array>
+#include <cerrno>
 #include <string_view>
 
 namespace locklab::claims {
@@ -46,6 +47,15 @@ SysResult HookOs::Around(const lockfile::os::Call& call,
     const int error = hook_(row.change);
     return error != 0 ? SysResult::Fail(error) : next();
   }
+  return next();
+}
+
+SysResult BehindOs::Around(const lockfile::os::Call& call,
+                           const std::function<SysResult()>& next) {
+  ++calls_;
+  const bool looks =
+      call.name == "Lstat" || call.name == "ListDir" || call.name == "ReadLink";
+  if (looks && call.path == path_) return SysResult::Fail(ENOENT);
   return next();
 }
 

@@ -47,6 +47,23 @@ class HookOs : public lockfile::os::ForwardingOs {
   Hook hook_;
 };
 
+// A network filesystem whose cache is behind the times: plain looks at a path
+// find nothing, only opening and changing are fresh. Counts all calls.
+class BehindOs : public lockfile::os::ForwardingOs {
+ public:
+  explicit BehindOs(std::string path) : path_(std::move(path)) {}
+  [[nodiscard]] int64_t calls() const { return calls_.load(); }
+
+ protected:
+  lockfile::os::SysResult Around(
+      const lockfile::os::Call& call,
+      const std::function<lockfile::os::SysResult()>& next) override;
+
+ private:
+  const std::string path_;
+  std::atomic<int64_t> calls_{0};
+};
+
 // A process that says it is another, or whose wall clock is off.
 class LyingOs : public lockfile::os::ForwardingOs {
  public:

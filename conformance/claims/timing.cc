@@ -241,6 +241,33 @@ Finding WakesPromptly(const ClaimContext& context) {
   return Finding::Pass(seen);
 }
 
+std::string_view UnlessLooksMatter(const lockfile::Traits& traits) {
+  return traits.released_on_crash
+             ? "the kernel says who holds this lock, not a look at its file"
+             : "";
+}
+
+// The lock is held, but whoever only looks does not see it.
+Finding StaleLookIsNoRelease(const ClaimContext& context) {
+  Actor holder(context);
+  ExpectOk(holder.Acquire(0ns), "the holder's acquire");
+  const std::string path = Inspect(*MakeJob(context)).lock_path();
+  BehindOs os(path);
+  const auto waiter = MakeJobOn(context, os);
+  Step("acquire without waiting, by a client whose cache is behind");
+  ExpectRefused(waiter->Acquire(0ns), "acquire by a client that sees nothing");
+  Step("acquire with a timeout, by a client whose cache is behind");
+  const int64_t before = os.calls();
+  ExpectRefused(waiter->Acquire(100ms),
+                "waiting by a client that sees nothing");
+  const int64_t calls = os.calls() - before;
+  // On such a filesystem each is a message to the server.
+  Expect(calls < 2000, "a waiter whose looks are behind the times made " +
+                           std::to_string(calls) + " calls in 100 ms");
+  ExpectOk(holder.Release(), "the holder's release");
+  return Finding::Pass(std::to_string(calls) + " calls in 100 ms");
+}
+
 constexpr auto kRows = std::to_array<Claim>({
     {.id = "acquire.free_is_immediate",
      .level = Level::kMust,
@@ -287,6 +314,13 @@ constexpr auto kRows = std::to_array<Claim>({
      .source = "filelock, portalocker: poll intervals of 50 to 100 ms",
      .excuse = nullptr,
      .body = WakesPromptly},
+    {.id = "acquire.stale_look_is_no_release",
+     .level = Level::kMust,
+     .statement = "looks that are behind the times neither let a waiter in nor "
+                  "make it spin past its timeout",
+     .source = "nfs(5): attribute and negative name caches, 3 to 70 s",
+     .excuse = UnlessLooksMatter,
+     .body = StaleLookIsNoRelease},
     {.id = "acquire.interrupted_by_signal",
      .level = Level::kMust,
      .statement = "signals neither fail a waiting acquire nor let it in",

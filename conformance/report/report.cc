@@ -100,7 +100,8 @@ void JudgeBackend(BackendReport* backend, const RunReport& report) {
   Set(backend, Worth::kSafe,
       tally.should_failed == 0
           ? ""
-          : std::to_string(tally.should_failed) + " SHOULD claims failed");
+          : std::to_string(tally.should_failed) + " SHOULD " +
+                (tally.should_failed == 1 ? "claim" : "claims") + " failed");
 }
 
 }  // namespace

@@ -93,7 +93,7 @@ INSTANTIATE_TEST_SUITE_P(
         WorthCase{"a SHOULD failed",
                   {Must(Verdict::kPass), Should(Verdict::kFail)},
                   Worth::kSafe,
-                  "1 SHOULD claims failed"}));
+                  "1 SHOULD claim failed"}));
 
 TEST(JudgeTest, ViolationsUnderContentionAreUnsafe) {
   BackendReport backend = Backend({Must(Verdict::kPass)});
