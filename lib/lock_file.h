@@ -217,6 +217,7 @@ class LockFile {
 };
 
 // One class a mechanism, by the ancestor's names. See backends.cc.
+// NOLINTBEGIN(bugprone-macro-parentheses): a class name takes none.
 #define LOCKFILE_DEFINE_CLASS(Class, backend_name)                          \
   class Class : public LockFile {                                           \
    public:                                                                  \
@@ -230,6 +231,7 @@ class LockFile {
     }                                                                       \
   }
 
+// NOLINTEND(bugprone-macro-parentheses)
 LOCKFILE_DEFINE_CLASS(LinkLockFile, "link");
 LOCKFILE_DEFINE_CLASS(MkdirLockFile, "mkdir");
 LOCKFILE_DEFINE_CLASS(SymlinkLockFile, "symlink");

@@ -260,12 +260,16 @@ Status SoftFile::Refresh(const Hold& hold) {
 
 void SoftFile::CollectLitter() {
   CollectDeadTickets(os_, names_);
-  // A breaker may have died between its work and its guard's release.
+  // A breaker may have died before it had cleared its guard away.
   Sight sight;
-  if (!guard_.Look(&sight).ok() || !sight.owner.has_value()) return;
-  if (JudgeLife(os_, *sight.owner).life != Life::kDead) return;
+  if (!guard_.Look(&sight).ok() || !sight.held) return;
+  const bool dead = sight.owner.has_value() &&
+                    JudgeLife(os_, *sight.owner).life == Life::kDead;
+  if (!dead && sight.ownerless == Ownerless::kNo) return;
   Broke broke = Broke::kBusy;
-  (void)guard_.Break(sight, BreakReason::kHolderIsDead, &broke);
+  (void)guard_.Break(
+      sight, dead ? BreakReason::kHolderIsDead : BreakReason::kOwnerless,
+      &broke);
 }
 
 }  // namespace lockfile

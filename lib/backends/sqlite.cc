@@ -22,9 +22,10 @@
 namespace lockfile {
 namespace {
 
-// Another's transaction lasts as long as a disk takes to sync. This long a
-// try waits for it, in steps; it does not count as waiting for the lock.
-constexpr int kBusySteps = 400;
+// Another's transaction lasts as long as a disk takes to sync, which is long
+// on a loaded machine. Up to ten seconds every step waits for it, whatever the
+// timeout of the lock: this is not yet waiting for the lock.
+constexpr int kBusySteps = 20'000;
 constexpr auto kBusyStep = std::chrono::microseconds(500);
 
 constexpr const char* kSchema =
