@@ -153,6 +153,18 @@ TEST_F(LogTest, StopsAtItsLimit) {
   EXPECT_EQ(Count(path), 2u);
 }
 
+TEST_F(LogTest, WhatWasReservedCanBeRecorded) {
+  LogWriter writer(LogPath(dir_.path(), 1), {});
+  writer.LimitTo(20'000);
+  uint32_t recorded = 0;
+  while (writer.Reserve(7)) {
+    for (int i = 0; i < 7; ++i) ASSERT_TRUE(writer.Invoke(Op::kAcquire));
+    recorded += 7;
+  }
+  EXPECT_EQ(recorded, 19'999u);
+  EXPECT_EQ(writer.error(), EFBIG);
+}
+
 TEST_F(LogTest, AFullDiskIsAnErrorAndLosesNothingRecorded) {
   const std::string path = LogPath(dir_.path(), 1);
   proc::Child child = proc::Child::Spawn([&] {

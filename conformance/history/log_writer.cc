@@ -6,9 +6,11 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstring>
 #include <ctime>
 #include <utility>
@@ -89,13 +91,30 @@ bool LogWriter::AppendFor(Actor actor, Event event) {
   return true;
 }
 
+bool LogWriter::Reserve(uint32_t events) {
+  if (error_ == 0 && events > limit_ - std::min(limit_, sequence_)) {
+    error_ = EFBIG;
+  }
+  if (error_ == 0 && end_ - next_ < static_cast<ptrdiff_t>(events)) {
+    error_ = AllocateTo(window_end_ + kWindow);
+  }
+  return error_ == 0;
+}
+
+int LogWriter::AllocateTo(int64_t end) {
+  if (end <= allocated_) return 0;
+  const int error = posix_fallocate(fd_, allocated_, end - allocated_);
+  if (error == 0) allocated_ = end;
+  return error;
+}
+
 bool LogWriter::Grow() {
   if (error_ == 0) error_ = MapWindow(window_end_);
   return error_ == 0;
 }
 
 int LogWriter::MapWindow(int64_t offset) {
-  const int error = posix_fallocate(fd_, offset, kWindow);
+  const int error = AllocateTo(offset + kWindow);
   if (error != 0) return error;
   void* memory = mmap(nullptr, kWindow, PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_POPULATE, fd_, offset);

@@ -49,6 +49,10 @@ class LogWriter {
   // The same for an event of another actor: the supervisor tells of deaths.
   bool AppendFor(Actor actor, Event event);
 
+  // Makes sure that the next `events` (8,000 at most) will not fail for want
+  // of space. False: they would; see error().
+  [[nodiscard]] bool Reserve(uint32_t events);
+
   // Refuses to record more than `events`: a bound on the file's size.
   void LimitTo(uint32_t events) { limit_ = events; }
 
@@ -60,6 +64,7 @@ class LogWriter {
  private:
   bool Grow();
   int MapWindow(int64_t offset);
+  int AllocateTo(int64_t end);
 
   std::string path_;
   Actor actor_ = 0;
@@ -67,6 +72,7 @@ class LogWriter {
   pid_t owner_ = -1;
   char* window_ = nullptr;
   int64_t window_end_ = 0;  // offset in the file
+  int64_t allocated_ = 0;   // up to this offset
   Event* next_ = nullptr;
   Event* end_ = nullptr;
   uint32_t sequence_ = 0;

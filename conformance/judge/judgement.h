@@ -17,11 +17,11 @@ namespace locklab::judge {
 struct Violation {
   history::Actor holder = 0;    // who had it
   history::Actor intruder = 0;  // who got it, too
-  history::Event held;          // how each of them got it
-  history::Event intruded;
+  history::Event held = {};     // how each of them got it
+  history::Event intruded = {};
   // The events before, up to the intruder's acquire, and the one that shows
   // that the holder held it still.
-  std::vector<history::Event> around;
+  std::vector<history::Event> around = {};
 
   // "actor 5 acquired it at +0.2 s while actor 3 had held it since +0.1 s".
   [[nodiscard]] std::string Describe(int64_t start_ns) const;
@@ -35,8 +35,8 @@ struct ActorSummary {
   int64_t wait_max_ns = 0;
   // The most grants to others during one wait of its own.
   int64_t overtaken_max = 0;
-  int64_t first_ns = 0;  // its first and last event
-  int64_t last_ns = 0;
+  int64_t first_ns = 0;      // of its first event
+  history::Event last = {};  // its last one, the end of itself aside
   bool crashed = false;
   bool waits = false;  // acquire was invoked and had not returned at the end
 };

@@ -24,7 +24,7 @@ void Sweep::Add(const Event& event) {
   }
   ActorSummary& summary = state.summary;
   if (summary.first_ns == 0) summary.first_ns = event.time_ns;
-  summary.last_ns = event.time_ns;
+  summary.last = event;
   // Whoever acts is alive.
   if (state.suspicion.count > 0) Confirm(state, event.time_ns, &event);
   if (event.phase == Phase::kInvoke) {
@@ -257,7 +257,7 @@ Judgement Sweep::Finish() {
                                        out.acquisitions - state.grants_before);
     }
     all_from = std::max(all_from, summary.first_ns);
-    all_to = std::min(all_to, summary.last_ns);
+    all_to = std::min(all_to, summary.last.time_ns);
     const auto count = static_cast<double>(summary.acquisitions);
     sum += count;
     squares += count * count;

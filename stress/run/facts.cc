@@ -1,0 +1,150 @@
+#include "stress/run/facts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace locklab::run {
+namespace {
+
+double Seconds(int64_t ns) { return static_cast<double>(ns) / 1'000'000'000; }
+
+std::string DescribeClash(const Clash& clash, int64_t start_ns) {
+  return fmt::format(
+      "witness: worker {} had the lock at {:+.9f} s and found worker {} in it",
+      clash.intruder, Seconds(clash.time_ns - start_ns), clash.holder);
+}
+
+// Why nothing may be called correct; empty: it may.
+std::string Doubt(const Facts& facts) {
+  if (!facts.trouble.empty()) return facts.trouble;
+  const int64_t done = facts.judgement.acquisitions;
+  if (facts.hung.empty() && done < facts.floor) {
+    return fmt::format("only {} acquisitions were done, {} are the least", done,
+                       facts.floor);
+  }
+  return "";
+}
+
+// What was found stays found; only a pass needs a run without doubts.
+Finding Qualify(Finding finding, const Facts& facts) {
+  const std::string doubt = Doubt(facts);
+  if (finding.verdict == Verdict::kPass && !doubt.empty()) {
+    return Finding::Inconclusive(doubt);
+  }
+  if (finding.verdict == Verdict::kInconclusive && !doubt.empty()) {
+    finding.reason = doubt + "; " + finding.reason;
+  }
+  return finding;
+}
+
+Finding Exclusion(const Facts& facts) {
+  const judge::Judgement& judgement = facts.judgement;
+  if (judgement.violations > 0 && facts.clashes == 0) {
+    return Finding::Inconclusive(fmt::format(
+        "the witnesses disagree: the history has {} overlaps, but the owner "
+        "word saw none ({})",
+        judgement.violations, judgement.Exclusion().reason));
+  }
+  if (judgement.violations == 0 && facts.clashes > 0) {
+    return Finding::Inconclusive(fmt::format(
+        "the witnesses disagree: the history has no overlap, but {}",
+        facts.first_clashes.empty()
+            ? "the owner word saw two holders"
+            : DescribeClash(facts.first_clashes.front(), judgement.start_ns)));
+  }
+  return Qualify(judgement.Exclusion(), facts);
+}
+
+Finding Coherence(const Facts& facts, int64_t lost) {
+  if (!facts.counter_file) {
+    return Finding::Unsupported("no counter file was asked for");
+  }
+  if (facts.counter_errno != 0) {
+    return Finding::Inconclusive(fmt::format(
+        "the counter file failed: {}", std::strerror(facts.counter_errno)));
+  }
+  if (facts.died_updating) {
+    return Qualify(Finding::Inconclusive("a worker died updating the counter"),
+                   facts);
+  }
+  if (lost != 0 || facts.stale_reads > 0) {
+    return Finding::Fail(fmt::format(
+        "{} of {} updates of the counter file were lost, {} reads were "
+        "stale{}",
+        lost, facts.updates, facts.stale_reads,
+        facts.clashes > 0 ? "; two held the lock at once" : ""));
+  }
+  return Qualify(Finding::Pass(), facts);
+}
+
+std::string DescribeHung(const Facts& facts) {
+  constexpr size_t kNamed = 4;
+  const judge::Judgement& judgement = facts.judgement;
+  std::string text =
+      fmt::format("{} of {} workers hang", facts.hung.size(), facts.processes);
+  size_t named = 0;
+  for (const judge::ActorSummary& actor : judgement.actors) {
+    if (std::find(facts.hung.begin(), facts.hung.end(), actor.actor) ==
+            facts.hung.end() ||
+        named++ == kNamed) {
+      continue;
+    }
+    text += fmt::format(
+        "; worker {}: {} since {:.3f} s, after {} acquisitions", actor.actor,
+        actor.last.phase == history::Phase::kInvoke
+            ? fmt::format("in {}", OpName(actor.last.op))
+            : fmt::format("after {}", OpName(actor.last.op)),
+        Seconds(judgement.end_ns - actor.last.time_ns), actor.acquisitions);
+  }
+  return text;
+}
+
+Finding Progress(const Facts& facts) {
+  if (!facts.hung.empty()) return Finding::Fail(DescribeHung(facts));
+  Finding finding = facts.judgement.Progress();
+  if (finding.verdict == Verdict::kFail && !facts.first_error.empty()) {
+    finding.reason += ": " + facts.first_error;
+  }
+  return Qualify(std::move(finding), facts);
+}
+
+std::vector<std::string> Evidence(const Facts& facts) {
+  std::vector<std::string> lines;
+  const int64_t start_ns = facts.judgement.start_ns;
+  for (const judge::Violation& violation : facts.judgement.evidence) {
+    lines.push_back("history: " + violation.Describe(start_ns));
+    for (const history::Event& event : violation.around) {
+      lines.push_back("  " + Describe(event, start_ns));
+    }
+  }
+  for (const Clash& clash : facts.first_clashes) {
+    lines.push_back(DescribeClash(clash, start_ns));
+  }
+  if (!facts.first_error.empty()) lines.push_back(facts.first_error);
+  return lines;
+}
+
+}  // namespace
+
+ContentionResult Conclude(Facts facts) {
+  ContentionResult result;
+  const bool counted = facts.counter_file && facts.counter_errno == 0;
+  if (counted) result.lost_updates = facts.updates - facts.counter;
+  result.exclusion = Exclusion(facts);
+  result.coherence = Coherence(facts, result.lost_updates);
+  result.progress = Progress(facts);
+  result.evidence = Evidence(facts);
+  result.processes = facts.processes;
+  result.acquisitions = facts.judgement.acquisitions;
+  result.violations = facts.judgement.violations;
+  result.witness_violations = facts.clashes;
+  result.updates = facts.updates;
+  result.stale_reads = facts.stale_reads;
+  result.judgement = std::move(facts.judgement);
+  return result;
+}
+
+}  // namespace locklab::run

@@ -1,0 +1,75 @@
+// What a contention run is to do, and what came of it.
+#ifndef LOCKLAB_STRESS_RUN_PLAN_H_
+#define LOCKLAB_STRESS_RUN_PLAN_H_
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "conformance/judge/judgement.h"
+#include "conformance/verdict/verdict.h"
+
+namespace locklab::run {
+
+// How long something is to take, each time anew.
+struct Delay {
+  enum class Kind { kFixed, kExponential };
+
+  std::chrono::nanoseconds mean{0};
+  Kind kind = Kind::kFixed;
+
+  static Delay Fixed(std::chrono::nanoseconds mean) {
+    return {mean, Kind::kFixed};
+  }
+  static Delay Exponential(std::chrono::nanoseconds mean) {
+    return {mean, Kind::kExponential};
+  }
+};
+
+struct ContentionPlan {
+  std::string dir;  // on the filesystem under test; a directory is made in it
+  int processes = 8;
+  int64_t acquisitions = 0;  // in all, then they stop; 0: no such bound
+  std::chrono::milliseconds duration{0};  // then they stop; 0: no such bound
+  Delay hold;                             // between acquire and release
+  Delay think;                            // between release and acquire
+  // Counted from the start. Whoever is not done by then is killed.
+  std::chrono::milliseconds deadline{30000};
+  // With fewer acquisitions than these nothing is called correct. 0: what
+  // `acquisitions` asks for, or else 10 a process.
+  int64_t floor = 0;
+  // Whether a counter file is read and written under the lock. Without it
+  // the hold is nothing but the hold, and coherence is not judged.
+  bool counter_file = true;
+  uint64_t seed = 0;
+  // Where the history's logs are left; must not hold any yet. Empty: they go
+  // to a temporary place (in memory, if there is room) and are removed.
+  std::string keep_history;
+  std::string command_line;  // what replays it: for the history's header
+  // Of all logs together; when it is used up, the run stops as if its
+  // duration were over.
+  int64_t history_bytes = int64_t{512} << 20;
+};
+
+struct ContentionResult {
+  Finding exclusion;  // never two holders: witness and history agree
+  Finding coherence;  // the counter file lost no update
+  Finding progress;   // every process got it, and none hung
+
+  int processes = 0;
+  int64_t acquisitions = 0;
+  int64_t violations = 0;          // as the judge counts them
+  int64_t witness_violations = 0;  // as the owner word saw them
+  int64_t updates = 0;             // of the counter file
+  int64_t lost_updates = 0;
+  int64_t stale_reads = 0;  // of a counter that another had written since
+  // Everything else that the history tells: waits, holds, hand-offs, shares,
+  // fairness, and counts for each actor.
+  judge::Judgement judgement;
+  std::vector<std::string> evidence;  // lines for people; empty if all is well
+};
+
+}  // namespace locklab::run
+
+#endif  // LOCKLAB_STRESS_RUN_PLAN_H_
