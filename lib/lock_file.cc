@@ -203,7 +203,7 @@ Status LockFile::Impl::Acquire(Deadline deadline, Again again) {
   if (!status.ok()) return status;
   status = Contend(deadline);
   if (status.ok()) return Taken();
-  backend_->GiveUp();
+  backend_->GiveUp(hold_);
   LeaveGate();
   return status;
 }
@@ -233,6 +233,7 @@ Status LockFile::Impl::PrepareHold() {
   hold_.record = FormatRecord(owner);
   hold_.ticket = owner.token + "." + tail_;
   hold_.token = std::move(owner.token);
+  hold_.prepared = false;
   return Status::Ok();
 }
 
@@ -244,6 +245,7 @@ bool LockFile::Impl::MayChooseMkdir(const Status& status) {
       os_.Lstat(backend_->lock_path().c_str(), &info).ok() &&
       info.type == os::FileType::kDirectory;
   if (!no_links && !is_directory) return false;
+  backend_->GiveUp(hold_);
   const std::lock_guard guard(mutex_);
   row_ = FindBackend("mkdir");
   backend_ = row_->make(os_, path_, options_);
@@ -292,14 +294,13 @@ Status LockFile::Impl::Contend(Deadline deadline) {
     hopes = broke ? hopes + 1 : 0;
     if (hopes > kHopes) broke = false;
     const bool last = deadline.passed(os_.Now());
-    const bool fresh = waiter.Watch(backend_->WatchPath());
-    if (!last && !broke && !fresh) {
-      const Deadline slice =
-          Deadline::At(deadline.Slice(look_again, os_.Now()));
-      const bool in_kernel =
-          look_again == kSeldomLook && backend_->WaitInKernel(deadline);
-      if (!in_kernel) waiter.Wait(slice, look_again);
-      examine = in_kernel || waiter.holder_suspect();
+    if (!last && !broke) {
+      if (look_again == kSeldomLook && backend_->WaitInKernel(deadline)) {
+        examine = true;
+      } else if (!waiter.Watch(backend_->WatchPath())) {
+        waiter.Wait(deadline, look_again);
+        examine = waiter.holder_suspect();
+      }
     }
     status = TryOnce(&take);
     if (!status.ok() || take == Take::kTaken) return status;

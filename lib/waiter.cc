@@ -97,15 +97,9 @@ void Waiter::Wait(Deadline deadline, Deadline::Duration at_most) {
   const os::TimePoint until =
       deadline.Slice(std::min(at_most, NextSlice()), os_.Now());
   const os::SysResult result = os_.WaitEvent(watch_fd_, holder_fd_, until);
-  holder_suspect_ = !result.ok() || result.value == 0;
-  if (holder_suspect_ || holder_fd_ < 0) return;
-  // An event: was it the holder's end? Asked separately, without waiting.
-  const os::SysResult ended =
-      os_.WaitEvent(-1, holder_fd_, os::TimePoint::min());
-  if (ended.ok() && ended.value == 1) {
-    holder_suspect_ = true;
-    ForgetHolder();
-  }
+  const int64_t events = result.ok() ? result.value : 0;
+  holder_suspect_ = events != os::Os::kWatchEvent;
+  if ((events & os::Os::kProcessEnded) != 0) ForgetHolder();
 }
 
 }  // namespace lockfile

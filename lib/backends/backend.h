@@ -20,6 +20,8 @@ struct Hold {
   std::string token;
   std::string record;  // FormatRecord of the owner: contains the token
   std::string ticket;  // TicketName of the owner: see naming.h
+  // What a refused TryTake has made and the next one will use again.
+  mutable bool prepared = false;
 };
 
 // This process and thread as an owner, with a new random token.
@@ -68,7 +70,8 @@ class Backend {
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
 
-  // Tries once, without waiting, and leaves nothing behind when it fails.
+  // Tries once, without waiting. What it has prepared stays for the next try
+  // of this hold when it is refused; with an error, nothing stays.
   virtual Status TryTake(const Hold& hold, Take* take) = 0;
 
   // Gives back what TryTake took. kLockLost: it was broken or removed; nothing
@@ -100,9 +103,9 @@ class Backend {
   // The file whose change announces a release; empty: none.
   [[nodiscard]] virtual std::string WatchPath() const { return lock_path_; }
 
-  // No further TryTake follows a refused one for now: let go of what was kept
-  // for it.
-  virtual void GiveUp() {}
+  // No further TryTake of this hold follows a refused one: let go of what was
+  // kept for it.
+  virtual void GiveUp(const Hold& hold) { (void)hold; }
 
   // Removes what dead contenders left. Bounded work; errors are of no matter.
   virtual void CollectLitter() {}
@@ -115,7 +118,9 @@ class Backend {
 
  protected:
   Backend(os::Os& os, std::string lock_path, const Options& options)
-      : os_(os), lock_path_(std::move(lock_path)), mode_(options.mode.value_or(0666)) {}
+      : os_(os),
+        lock_path_(std::move(lock_path)),
+        mode_(options.mode.value_or(0666)) {}
 
   os::Os& os_;
   const std::string lock_path_;

@@ -84,8 +84,10 @@ Status DirCell::TryTake(const Hold& hold, Take* take) {
   // seconds old; there only the attempt itself tells.
   if (local_ && held_before_.load() && SeemsHeld()) return Status::Ok();
   const std::string aside = names_.Ticket(hold.ticket);
-  Status status = Prepare(hold, aside);
+  const bool kept = hold.prepared;
+  Status status = kept ? Status::Ok() : Prepare(hold, aside);
   if (!status.ok()) return status;
+  hold.prepared = true;
   const int error = Place(aside);
   // Whatever the reply said: if our entry is in the place, the lock is ours.
   const std::string entry = lock_path_ + "/" + hold.token;
@@ -94,18 +96,25 @@ Status DirCell::TryTake(const Hold& hold, Take* take) {
     held_before_.store(false);
     return Status::Ok();
   }
-  Discard(hold, aside);
+  if (IsOccupied(error)) {
+    held_before_.store(true);
+    return Status::Ok();
+  }
+  GiveUp(hold);
+  // Somebody cleared away what we had prepared: make it anew.
+  if (error == ENOENT && kept) return TryTake(hold, take);
   if (error == 0) {
     return Status::Make(Errc::kLockFailed,
                         "the rename to " + lock_path_ +
                             " was reported done, but its effect is not there",
                         EIO);
   }
-  if (!IsOccupied(error)) {
-    return Status::Failed("create the lock directory", lock_path_, error);
-  }
-  held_before_.store(true);
-  return Status::Ok();
+  return Status::Failed("create the lock directory", lock_path_, error);
+}
+
+void DirCell::GiveUp(const Hold& hold) {
+  if (hold.prepared) Discard(hold, names_.Ticket(hold.ticket));
+  hold.prepared = false;
 }
 
 Status DirCell::Release(const Hold& hold) {

@@ -41,6 +41,7 @@ class DirCell final : public Backend {
   Status Look(Sight* sight) override;
   Status Break(const Sight& seen, BreakReason reason, Broke* broke) override;
   Status Refresh(const Hold& hold) override;
+  void GiveUp(const Hold& hold) override;
   void CollectLitter() override;
 
  private:

@@ -51,6 +51,8 @@ class ExclBackend final : public SoftFile {
     return error == ENOENT || error == ELOOP || error == ENOTSUP ? 0 : error;
   }
 
+  [[nodiscard]] bool KeepsTicket() const override { return false; }
+
   [[nodiscard]] bool MayBeHalfMade(const std::string& text) const override {
     constexpr std::string_view kStart = "lockfile1 token=";
     return text.empty() || text.starts_with(kStart) || kStart.starts_with(text);

@@ -41,7 +41,7 @@ class FcntlBackend final : public KernelFile {
  public:
   FcntlBackend(os::Os& os, const std::string& lock_path, const Options& options)
       : KernelFile(os, lock_path, options, os::KernelLock::kPosix) {}
-  ~FcntlBackend() override { FcntlBackend::GiveUp(); }
+  ~FcntlBackend() override { FcntlBackend::GiveUp({}); }
 
   Status TryTake(const Hold& hold, Take* take) override {
     PosixTable& table = os_.local<PosixTable>();
@@ -110,7 +110,8 @@ class FcntlBackend final : public KernelFile {
     return fd_ >= 0 && KernelFile::WaitInKernel(deadline);
   }
 
-  void GiveUp() override {
+  void GiveUp(const Hold& hold) override {
+    (void)hold;
     if (fd_ < 0) return;
     PosixTable& table = os_.local<PosixTable>();
     const std::lock_guard guard(table.mutex);
@@ -119,7 +120,7 @@ class FcntlBackend final : public KernelFile {
 
   // The parent's table is not this process's, and closing its descriptors here
   // does not touch its locks.
-  void ForgetInChild() override { KernelFile::GiveUp(); }
+  void ForgetInChild() override { CloseFile(); }
 
  private:
   // Makes this object the contender for the file, if no other object is. fd_
@@ -152,7 +153,7 @@ class FcntlBackend final : public KernelFile {
       for (const int fd : found->second.doomed) os_.Close(fd);
       table->entries.erase(found);
     }
-    KernelFile::GiveUp();
+    CloseFile();
   }
 };
 

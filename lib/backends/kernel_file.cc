@@ -63,7 +63,7 @@ Status KernelFile::TryTake(const Hold& hold, Take* take) {
     bool again = false;
     const Status status = TakeOpened(hold, take, &again);
     if (!again) return status;
-    GiveUp();
+    CloseFile();
   }
   return Status::Make(Errc::kLockFailed,
                       lock_path_ + " is removed again and again by somebody",
@@ -103,7 +103,6 @@ Status KernelFile::TakeOpened(const Hold& hold, Take* take, bool* again) {
 }
 
 Status KernelFile::Release(const Hold& hold) {
-  (void)hold;
   bool in_place = false;
   Status status = IsInPlace(info_, &in_place);
   if (!status.ok()) return status;
@@ -113,7 +112,7 @@ Status KernelFile::Release(const Hold& hold) {
   if (error != 0 && in_place) {
     return Status::Failed("unlock", lock_path_, error);
   }
-  GiveUp();
+  GiveUp(hold);
   if (in_place) return Status::Ok();
   return Status::Make(Errc::kLockLost,
                       lock_path_ + " was removed while it was held");
@@ -204,7 +203,12 @@ bool KernelFile::WaitInKernel(Deadline deadline) {
   return error == 0 || error == ETIMEDOUT;
 }
 
-void KernelFile::GiveUp() {
+void KernelFile::GiveUp(const Hold& hold) {
+  (void)hold;
+  CloseFile();
+}
+
+void KernelFile::CloseFile() {
   if (fd_ >= 0) os_.Close(fd_);
   fd_ = -1;
   locked_ = false;
@@ -212,6 +216,6 @@ void KernelFile::GiveUp() {
 
 // The child's copy of the descriptor holds the parent's lock as well: without
 // it the lock ends with the parent.
-void KernelFile::ForgetInChild() { KernelFile::GiveUp(); }
+void KernelFile::ForgetInChild() { CloseFile(); }
 
 }  // namespace lockfile

@@ -22,7 +22,7 @@ class KernelFile : public Backend {
   KernelFile(os::Os& os, const std::string& lock_path, const Options& options,
              os::KernelLock kind)
       : Backend(os, lock_path, options), kind_(kind) {}
-  ~KernelFile() override { KernelFile::GiveUp(); }
+  ~KernelFile() override { CloseFile(); }
 
   Status TryTake(const Hold& hold, Take* take) override;
   Status Release(const Hold& hold) override;
@@ -31,10 +31,11 @@ class KernelFile : public Backend {
   Status Break(const Sight& seen, BreakReason reason, Broke* broke) override;
   Status Refresh(const Hold& hold) override;
   bool WaitInKernel(Deadline deadline) override;
-  void GiveUp() override;
+  void GiveUp(const Hold& hold) override;
   void ForgetInChild() override;
 
  protected:
+  void CloseFile();
   // Opens the lock's file, and makes it if it is not there. fd -1 and no error:
   // try again.
   Status OpenFile(int* fd, os::FileInfo* info);

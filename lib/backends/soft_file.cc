@@ -38,8 +38,10 @@ Status SoftFile::TryTake(const Hold& hold, Take* take) {
     return Status::Ok();
   }
   const std::string ticket = names_.Ticket(hold.ticket);
-  Status status = MakeTicket(hold, ticket);
+  const bool kept = hold.prepared;
+  Status status = kept ? Status::Ok() : MakeTicket(hold, ticket);
   if (!status.ok()) return status;
+  hold.prepared = true;
   const int error = Place(hold, ticket);
   // The reply may have been lost and the request repeated, or it may lie: what
   // is there decides.
@@ -51,17 +53,23 @@ Status SoftFile::TryTake(const Hold& hold, Take* take) {
     ticket_used_.store(false);
     return Status::Ok();
   }
-  os_.Unlink(ticket.c_str());
-  if (error == EEXIST) {
-    held_before_.store(true);
-    return Status::Ok();
-  }
+  if (error == EEXIST) held_before_.store(true);
+  if (error == EEXIST && KeepsTicket()) return Status::Ok();
+  GiveUp(hold);
+  if (error == EEXIST) return Status::Ok();
+  // Somebody cleared our ticket away while we waited: make it anew.
+  if (error == ENOENT && kept) return TryTake(hold, take);
   if (error != 0) return PlaceFailed(error);
   if (looked != 0) return Status::Failed("look at", lock_path_, looked);
   return Status::Make(Errc::kLockFailed,
                       "the creation of " + lock_path_ +
                           " was reported done, but its effect is not there",
                       EIO);
+}
+
+void SoftFile::GiveUp(const Hold& hold) {
+  if (hold.prepared) os_.Unlink(names_.Ticket(hold.ticket).c_str());
+  hold.prepared = false;
 }
 
 Status SoftFile::Release(const Hold& hold) {
@@ -144,24 +152,25 @@ Status SoftFile::Look(Sight* sight) {
 
 Status SoftFile::TakeGuard(const Hold& hold, bool* taken) {
   *taken = false;
-  for (int attempt = 0; attempt < 3; ++attempt) {
+  Status status;
+  for (int attempt = 0; attempt < 3 && status.ok(); ++attempt) {
     Take take = Take::kHeld;
-    Status status = guard_.TryTake(hold, &take);
+    status = guard_.TryTake(hold, &take);
     *taken = take == Take::kTaken;
     if (!status.ok() || *taken) return status;
     Sight sight;
     status = guard_.Look(&sight);
-    if (!status.ok()) return status;
+    if (!status.ok()) break;
     if (!sight.held) continue;
     if (!sight.owner.has_value() ||
         JudgeLife(os_, *sight.owner).life != Life::kDead) {
-      return Status::Ok();
+      break;
     }
     Broke broke = Broke::kBusy;  // changed or broken: both are worth a try
     status = guard_.Break(sight, BreakReason::kHolderIsDead, &broke);
-    if (!status.ok()) return status;
   }
-  return Status::Ok();
+  guard_.GiveUp(hold);
+  return status;
 }
 
 Status SoftFile::Break(const Sight& seen, BreakReason reason, Broke* broke) {

@@ -37,6 +37,7 @@ class SoftFile : public Backend {
   Status Look(Sight* sight) final;
   Status Break(const Sight& seen, BreakReason reason, Broke* broke) final;
   Status Refresh(const Hold& hold) final;
+  void GiveUp(const Hold& hold) final;
   void CollectLitter() final;
 
  protected:
@@ -59,6 +60,9 @@ class SoftFile : public Backend {
     (void)text;
     return false;
   }
+  // Whether a waiter keeps its ticket between two tries. Not where a ticket is
+  // how a creator announces itself.
+  [[nodiscard]] virtual bool KeepsTicket() const { return true; }
   // What to say where Place failed with this errno: kUnsupported if the
   // filesystem does not have what the backend needs.
   virtual Status PlaceFailed(int error);

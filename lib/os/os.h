@@ -150,10 +150,13 @@ class Os {
   // A descriptor that becomes ready when the process ends (pidfd_open).
   virtual SysResult ProcessWatch(pid_t pid) = 0;
   // Waits until one of the descriptors (-1: none) is ready or the deadline
-  // came, and empties `watch_fd`. value: 1 event, 0 deadline. May return
-  // early, as if with an event, on a signal.
+  // came, and empties `watch_fd`. value: the sum of kWatchEvent and
+  // kProcessEnded, 0 for the deadline. May return early, as if with a
+  // kWatchEvent, on a signal.
   virtual SysResult WaitEvent(int watch_fd, int process_fd,
                               TimePoint deadline) = 0;
+  static constexpr int64_t kWatchEvent = 1;
+  static constexpr int64_t kProcessEnded = 2;
   // Blocks while `*word` is `expected`, until WakeAll or the deadline;
   // spurious returns are allowed. Threads of this process only.
   virtual void WaitWhile(std::atomic<uint32_t>* word, uint32_t expected,

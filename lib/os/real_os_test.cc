@@ -305,7 +305,8 @@ TEST_F(RealOsTest, WatchTellsOfDeletionAndOfProcessEnd) {
   ASSERT_GE(process, 0);
   EXPECT_EQ(os_.WaitEvent(-1, process, os_.Now()).value, 0);
   child.Kill();
-  EXPECT_EQ(os_.WaitEvent(-1, process, os_.Now() + 60s).value, 1);
+  EXPECT_EQ(os_.WaitEvent(-1, process, os_.Now() + 60s).value,
+            Os::kProcessEnded);
   os_.Close(process);
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <ctime>
 
 #include "lib/os/real_os.h"
@@ -24,7 +25,9 @@ timespec Remaining(TimePoint deadline, TimePoint now) {
 
 void Drain(int watch_fd) {
   std::array<char, 4096> events;
-  while (read(watch_fd, events.data(), events.size()) > 0) {
+  // One read takes all that fit: only a nearly full buffer asks for another.
+  constexpr ssize_t kFull = sizeof events - sizeof(inotify_event) - NAME_MAX;
+  while (read(watch_fd, events.data(), events.size()) > kFull) {
   }
 }
 
@@ -61,10 +64,15 @@ SysResult RealOs::WaitEvent(int watch_fd, int process_fd, TimePoint deadline) {
   const timespec timeout = Remaining(deadline, Now());
   const int ready = ppoll(fds.data(), fds.size(), &timeout, nullptr);
   if (ready < 0) {
-    return errno == EINTR ? SysResult::Ok(1) : SysResult::Fail(errno);
+    return errno == EINTR ? SysResult::Ok(kWatchEvent) : SysResult::Fail(errno);
   }
-  if (fds[0].revents != 0) Drain(watch_fd);
-  return SysResult::Ok(ready > 0 ? 1 : 0);
+  int64_t events = 0;
+  if (fds[0].revents != 0) {
+    Drain(watch_fd);
+    events += kWatchEvent;
+  }
+  if (fds[1].revents != 0) events += kProcessEnded;
+  return SysResult::Ok(events);
 }
 
 void RealOs::WaitWhile(std::atomic<uint32_t>* word, uint32_t expected,
