@@ -75,6 +75,14 @@ std::string At(const Box& box) {
   return box.step[0] == '\0' ? "" : std::string(" while ") + box.step;
 }
 
+// Where the claim ran is gone when the reason is read, and long.
+std::string Shorten(std::string reason, const std::string& dir) {
+  for (size_t at = 0; (at = reason.find(dir, at)) != std::string::npos;) {
+    reason.replace(at, dir.size(), ".");
+  }
+  return reason;
+}
+
 Finding Decide(const proc::ExitStatus& status, const Box& box) {
   if (box.done) return {box.verdict, box.reason};
   const std::string seen = "its process " + status.Describe() + At(box);
@@ -153,7 +161,11 @@ std::optional<Finding> ClaimRun::Wait(lockfile::os::TimePoint until) {
                                   std::to_string(state.allowed.count()) +
                                   " ms" + At(*state.box));
   }
-  if (state.finding) state.dir.reset();
+  if (state.finding) {
+    state.finding->reason =
+        Shorten(std::move(state.finding->reason), state.dir->path());
+    state.dir.reset();
+  }
   return state.finding;
 }
 

@@ -134,8 +134,14 @@ std::string CanaryLine(const RunReport& report, const TextStyle& style) {
   const std::string verdict = canary.caught
                                   ? Paint("caught", Tone::kGood, style)
                                   : Paint("NOT CAUGHT", Tone::kBad, style);
-  return fmt::format("canary {}: {}{}\n", canary.name, verdict,
-                     canary.reason.empty() ? "" : ": " + canary.reason);
+  // Painted last, since colors have no width.
+  const std::string plain = canary.caught ? "caught" : "NOT CAUGHT";
+  std::string line =
+      Wrap(fmt::format("canary {}: {}{}", canary.name, plain,
+                       canary.reason.empty() ? "" : ": " + canary.reason),
+           style.width, 2);
+  line.replace(line.find(plain), plain.size(), verdict);
+  return line + "\n";
 }
 
 std::string Summary(const RunReport& report, const TextStyle& style) {

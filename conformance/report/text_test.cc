@@ -40,7 +40,12 @@ RunReport Sample() {
   report.context.seed = 42;
   report.context.filesystem.type = "tmpfs";
   report.backends = {link, excl, symlink};
-  report.canary = Canary{.name = "naive", .caught = true, .reason = ""};
+  report.canary =
+      Canary{.name = "naive",
+             .caught = true,
+             .reason =
+                 "1337 times two held the lock at once: actor 0 acquired "
+                 "it while actor 5 had held it for a while"};
   Judge(&report);
   return report;
 }

@@ -7,9 +7,11 @@ namespace locklab::cli {
 std::span<const CommandRow> Commands() {
   // One row a subcommand, the main job first.
   static constexpr CommandRow kTable[] = {
+      {"check", "Find out which locks can be relied on in a directory.",
+       SetUpCheck},
       {"exec", "Hold a lock while a command runs, like flock(1).", SetUpExec,
        "COMMAND [ARGUMENT...]"},
-      {"list", "List the backends, their traits and where each locks.",
+      {"list", "List the backends or the claims: what a correct lock does.",
        SetUpList},
   };
   return kTable;

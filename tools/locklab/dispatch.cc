@@ -48,23 +48,9 @@ class HelpFormatter : public CLI::Formatter {
   std::string_view rest_;
 };
 
-std::string Quote(const std::string& word) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-      "-_=./,:+@%^";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) {
-    return word;
-  }
-  std::string quoted = "'";
-  for (const char c : word) {
-    quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  }
-  return quoted + "'";
-}
-
 std::string QuoteAll(const std::vector<std::string>& args) {
   std::string line = "locklab";
-  for (const std::string& arg : args) line += " " + Quote(arg);
+  for (const std::string& arg : args) line += " " + ShellQuote(arg);
   return line;
 }
 
@@ -109,7 +95,7 @@ std::string Unknown(const CLI::App& app, std::string_view rest) {
   if (flag == left.end()) {
     if (left.empty()) return "";
     return fmt::format(
-        "unexpected argument {}{}", Quote(left.front()),
+        "unexpected argument {}{}", ShellQuote(left.front()),
         rest.empty() ? "" : fmt::format("; {} follows --", rest));
   }
   std::vector<std::string> storage;

@@ -124,6 +124,20 @@ CLI::Option* AddChoice(CLI::App& app, const std::string& flag,
       ->default_str(*target);
 }
 
+std::string ShellQuote(const std::string& word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+      "-_=./,:+@%^";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) {
+    return word;
+  }
+  std::string quoted = "'";
+  for (const char c : word) {
+    quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  }
+  return quoted + "'";
+}
+
 std::string Nearest(std::string_view typed,
                     std::span<const std::string_view> candidates) {
   std::string_view best;

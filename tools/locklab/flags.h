@@ -59,6 +59,11 @@ CLI::Option* AddChoice(CLI::App& app, const std::string& flag,
                        std::vector<std::string_view> choices,
                        const std::string& doc);
 
+// --- the other way round ----------------------------------------------------
+
+// `word` as a shell has to be given it.
+[[nodiscard]] std::string ShellQuote(const std::string& word);
+
 // --- did you mean ----------------------------------------------------------
 
 // The candidate that `typed` most likely stands for; empty: none is near.

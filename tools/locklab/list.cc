@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "conformance/claims/claim.h"
 #include "lib/backends.h"
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
@@ -71,9 +72,24 @@ std::vector<Item> BackendItems() {
   return items;
 }
 
+std::vector<Item> ClaimItems() {
+  std::vector<Item> items;
+  for (const Claim& claim : Claims()) {
+    items.push_back({std::string(claim.id),
+                     fmt::format("{}: {}\nsource: {}", LevelName(claim.level),
+                                 claim.statement, claim.source),
+                     Json{{"id", std::string(claim.id)},
+                          {"level", std::string(LevelName(claim.level))},
+                          {"statement", std::string(claim.statement)},
+                          {"source", std::string(claim.source)}}});
+  }
+  return items;
+}
+
 // One row a list.
 constexpr ListRow kLists[] = {
     {"backends", BackendItems},
+    {"claims", ClaimItems},
 };
 
 std::vector<std::string_view> ListNames() {

@@ -1,0 +1,17 @@
+// Where and when a run took place: for its report.
+#ifndef LOCKLAB_TOOLS_LOCKLAB_CHECK_ENVIRONMENT_H_
+#define LOCKLAB_TOOLS_LOCKLAB_CHECK_ENVIRONMENT_H_
+
+#include <string>
+
+#include "conformance/report/report.h"
+
+namespace locklab::check {
+
+// All but seed, profile and duration. Never throws: what cannot be found out
+// is empty.
+[[nodiscard]] report::Context Environment(const std::string& dir);
+
+}  // namespace locklab::check
+
+#endif  // LOCKLAB_TOOLS_LOCKLAB_CHECK_ENVIRONMENT_H_

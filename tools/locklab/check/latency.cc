@@ -1,0 +1,95 @@
+#include "tools/locklab/check/latency.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <system_error>
+
+#include "conformance/history/histogram.h"
+#include "conformance/proc/child.h"
+#include "conformance/proc/interrupts.h"
+#include "conformance/proc/shared.h"
+#include "conformance/proc/temp_dir.h"
+
+namespace locklab::check {
+namespace {
+
+using namespace std::chrono_literals;
+using proc::Clock;
+
+constexpr int kBatch = 32;
+constexpr int kWarmUp = 8;
+
+// What the measuring process leaves.
+struct Box {
+  std::atomic<bool> done;
+  bool has_floor;
+  int64_t floor_ns;
+  report::Percentiles lock_ns;
+  char error[512];
+};
+
+int64_t Since(Clock::time_point start) {
+  return std::chrono::nanoseconds(Clock::now() - start).count();
+}
+
+// One acquire and release; false: the error was noted.
+bool Cycle(Subject& subject, Box* box) {
+  for (const Outcome& outcome : {subject.Acquire(0ns), subject.Release()}) {
+    if (outcome.ok()) continue;
+    std::strncpy(box->error, outcome.message.c_str(), sizeof box->error - 1);
+    return false;
+  }
+  return true;
+}
+
+bool Measure(Subject& subject, Clock::time_point end, Box* box) {
+  history::Histogram lock_ns;
+  for (int i = 0; i < kWarmUp; ++i) {
+    if (!Cycle(subject, box)) return false;
+  }
+  do {
+    for (int i = 0; i < kBatch; ++i) {
+      const auto start = Clock::now();
+      if (!Cycle(subject, box)) return false;
+      lock_ns.Record(Since(start));
+    }
+  } while (Clock::now() < end);
+  const history::Percentiles p = lock_ns.percentiles();
+  box->lock_ns = {p.p50, p.p90, p.p99, p.p99_9, p.max};
+  return true;
+}
+
+}  // namespace
+
+Latency MeasureLatency(const SubjectFactory& subject, const std::string& dir,
+                       std::chrono::milliseconds duration) {
+  try {
+    const proc::TempDir lock_dir(dir);
+    proc::Shared<Box> box;
+    proc::Child child = proc::Child::Spawn(
+        [&] {
+          const auto lock = subject.Make(lock_dir / "job");
+          box->done = Measure(*lock, proc::In(duration), &*box);
+          return 0;
+        },
+        {.own_group = true});
+    // A slow filesystem may need long for one batch.
+    const auto deadline = proc::In(duration + 30s);
+    while (!child.Wait(std::min(deadline, proc::In(50ms)))) {
+      if (proc::Interrupts::Pending() != 0) return {.error = "interrupted"};
+      if (Clock::now() >= deadline) return {.error = "it took too long"};
+    }
+    if (!box->done) {
+      return {.error = box->error[0] != '\0' ? box->error
+                                             : "the measuring process died"};
+    }
+    Latency latency{.lock_ns = box->lock_ns};
+    if (box->has_floor) latency.floor_ns = box->floor_ns;
+    return latency;
+  } catch (const std::system_error& error) {
+    return {.error = error.what()};
+  }
+}
+
+}  // namespace locklab::check

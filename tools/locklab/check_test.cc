@@ -1,0 +1,273 @@
+// The main job as its users meet it: verdicts, bad directories, interrupts.
+#include <dirent.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "conformance/proc/poll_until.h"
+#include "conformance/proc/temp_dir.h"
+#include "conformance/verdict/exit.h"
+#include "tools/locklab/program.h"
+
+namespace locklab::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+std::vector<std::string> Names(const std::string& dir) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(dir)) {
+    names.push_back(entry.path().filename().string());
+  }
+  return names;
+}
+
+// Processes that were told about `dir` on their command line: a run and all
+// that it forked.
+int ProcessesOn(const std::string& dir) {
+  int count = 0;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator("/proc", error)) {
+    std::ifstream file(entry.path() / "cmdline");
+    const std::string line((std::istreambuf_iterator<char>(file)), {});
+    if (line.find("--dir=" + dir) != std::string::npos) ++count;
+  }
+  return count;
+}
+
+bool NobodyIsOn(const std::string& dir) {
+  return proc::Eventually([&] { return ProcessesOn(dir) == 0; }, proc::In(20s),
+                          20ms);
+}
+
+class CheckTest : public testing::Test {
+ protected:
+  [[nodiscard]] std::string Dir() const { return "--dir=" + dir_.path(); }
+  [[nodiscard]] Ended Check(std::vector<std::string> args) const {
+    args.insert(args.begin(), {"check", Dir()});
+    return RunLocklab(args);
+  }
+
+  proc::TempDir dir_;
+};
+
+// --- what it says ----------------------------------------------------------
+
+TEST_F(CheckTest, CallsASoundLockSafe) {
+  const std::string out = dir_ / "results";
+  fs::create_directory(dir_ / "under");
+  const Ended ended =
+      RunLocklab({"check", "--dir=" + dir_ / "under", "--backend=excl",
+                  "--format=json", "--seed=7", "--out=" + out});
+  ASSERT_EQ(ended.code, kExitOk) << ended.out << ended.err;
+  const json report = json::parse(ended.out);
+  EXPECT_EQ(report["context"]["seed"], 7);
+  EXPECT_EQ(report["context"]["dir"], dir_ / "under");
+  EXPECT_NE(report["context"]["filesystem"]["type"], "");
+  const json& backend = report["backends"][0];
+  EXPECT_EQ(backend["name"], "excl");
+  EXPECT_EQ(backend["verdict"], "safe") << backend["reason"];
+  EXPECT_GT(backend["claims"].size(), 40u);
+  EXPECT_EQ(backend["contention"]["processes"], 8);
+  EXPECT_GT(backend["contention"]["acquisitions"], 80);
+  EXPECT_EQ(backend["contention"]["violations"], 0);
+  EXPECT_GT(backend["contention"]["wait_ns"]["p99"], 0);
+  EXPECT_GT(backend["latency_ns"]["p50"], 0);
+  EXPECT_EQ(report["canary"]["caught"], true);
+  EXPECT_EQ(json::parse(ReadWhole(out + "/report.json")), report);
+  EXPECT_FALSE(fs::is_empty(out + "/history/excl"));
+  EXPECT_TRUE(fs::is_empty(dir_ / "under")) << "the run left something";
+}
+
+TEST_F(CheckTest, SaysItsSeedFirstAndItsVerdictsLast) {
+  const Ended ended =
+      Check({"--backend=flock,ofd", "--filter=^release.frees$"});
+  EXPECT_EQ(ended.code, kExitOk) << ended.out << ended.err;
+  EXPECT_TRUE(ended.out.starts_with("seed ")) << ended.out;
+  EXPECT_NE(ended.out.find("flock    safe"), std::string::npos) << ended.out;
+  EXPECT_NE(ended.out.find("ofd      safe"), std::string::npos) << ended.out;
+  EXPECT_NE(ended.out.find("2 safe on "), std::string::npos) << ended.out;
+  EXPECT_TRUE(fs::is_empty(dir_.path()));
+}
+
+TEST_F(CheckTest, KeepsItsScratchDirectoryIfAsked) {
+  const Ended ended =
+      Check({"--backend=excl", "--filter=^release.frees$", "--keep"});
+  EXPECT_EQ(ended.code, kExitOk) << ended.err;
+  EXPECT_EQ(Names(dir_.path()).size(), 1u);
+}
+
+// --- bad input -------------------------------------------------------------
+
+struct BadCase {
+  std::vector<std::string> args;
+  int code;
+  std::string message;  // part of the one line on stderr
+};
+
+TEST_F(CheckTest, RefusesBadInputInOneLine) {
+  const std::string file = dir_ / "file";
+  std::ofstream(file) << "x";
+  for (const BadCase& bad : std::vector<BadCase>{
+           {{"check"}, kExitUsage, "--dir is required"},
+           {{"check", "--dir=" + dir_ / "missing"}, kExitUsage, "ENOENT"},
+           {{"check", "--dir=" + file}, kExitUsage, "is not a directory"},
+           {{"check", Dir(), "--backend=lnik"},
+            kExitUsage,
+            "did you mean link"},
+           {{"check", Dir(), "--backend=link,,pid"}, kExitUsage, "empty"},
+           {{"check", Dir(), "--profile=fast"}, kExitUsage, "quick, full"},
+           {{"check", Dir(), "--sed=1"}, kExitUsage, "did you mean --seed"},
+           {{"check", Dir(), "--seed=soon"}, kExitUsage, "--seed=soon"},
+           {{"check", Dir(), "--seed=-1"}, kExitUsage, "--seed=-1"},
+           {{"check", Dir(), "--format=xml"}, kExitUsage, "text, json"},
+           {{"check", Dir(), "--filter=("}, kExitUsage, "regular expression"},
+           {{"check", Dir(), "--filter=no.such"}, kExitNothingRan, "no claim"},
+           {{"check", Dir(), "--out=" + file + "/x"}, kExitUsage, "--out"},
+       }) {
+    const Ended ended = RunLocklab(bad.args);
+    EXPECT_EQ(ended.code, bad.code) << bad.message << "\n" << ended.err;
+    EXPECT_NE(ended.err.find(bad.message), std::string::npos) << ended.err;
+    EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), 1)
+        << ended.err;
+    EXPECT_EQ(ended.out, "");
+  }
+  EXPECT_EQ(Names(dir_.path()), std::vector<std::string>{"file"});
+}
+
+// Root may do everything; without capabilities it is a user like any other.
+void BecomeOrdinary() {
+  if (geteuid() != 0) return;
+  prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED);
+}
+
+Ended CheckAsOrdinaryUser(const std::string& dir) {
+  Program program(LocklabArgv({"check", "--dir=" + dir}), BecomeOrdinary);
+  return program.Wait();
+}
+
+TEST_F(CheckTest, RefusesADirectoryThatItMayNotReadOrWrite) {
+  const std::string dir = dir_ / "closed";
+  fs::create_directory(dir);
+  chmod(dir.c_str(), 0300);
+  const Ended unreadable = CheckAsOrdinaryUser(dir);
+  EXPECT_EQ(unreadable.code, kExitUsage) << unreadable.out;
+  EXPECT_NE(unreadable.err.find("cannot read the directory"), std::string::npos)
+      << unreadable.err;
+  chmod(dir.c_str(), 0500);
+  const Ended unwritable = CheckAsOrdinaryUser(dir);
+  EXPECT_EQ(unwritable.code, kExitUsage) << unwritable.out;
+  EXPECT_NE(unwritable.err.find("EACCES"), std::string::npos) << unwritable.err;
+}
+
+// --- disks -----------------------------------------------------------------
+
+// A small filesystem that this test's processes alone see.
+class DiskTest : public CheckTest {
+ protected:
+  void Mount(const std::string& options, unsigned long flags = 0) {
+    fs::create_directory(disk_);
+    const bool mounted =
+        unshare(CLONE_NEWNS) == 0 &&
+        mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+        mount("tmpfs", disk_.c_str(), "tmpfs", flags, options.c_str()) == 0;
+    if (!mounted) GTEST_SKIP() << "mounting is not permitted here";
+  }
+  void TearDown() override { umount2(disk_.c_str(), MNT_DETACH); }
+
+  const std::string disk_ = dir_ / "disk";
+};
+
+TEST_F(DiskTest, AReadOnlyOneIsRefused) {
+  Mount("size=64m", MS_RDONLY);
+  if (IsSkipped()) return;
+  const Ended ended = RunLocklab({"check", "--dir=" + disk_});
+  EXPECT_EQ(ended.code, kExitUsage);
+  EXPECT_NE(ended.err.find("EROFS"), std::string::npos) << ended.err;
+}
+
+TEST_F(DiskTest, AFullOneIsRefused) {
+  Mount("size=64k");
+  if (IsSkipped()) return;
+  const Ended ended = RunLocklab({"check", "--dir=" + disk_});
+  EXPECT_EQ(ended.code, kExitUsage);
+  EXPECT_NE(ended.err.find("no space left"), std::string::npos) << ended.err;
+  EXPECT_TRUE(fs::is_empty(disk_));
+}
+
+TEST_F(DiskTest, OneThatFillsUpIsNotTheLocksFault) {
+  Mount("size=32m");
+  if (IsSkipped()) return;
+  Program program(LocklabArgv(
+      {"check", "--dir=" + disk_, "--backend=excl,link", "--profile=quick"}));
+  ASSERT_TRUE(program.Says("claims")) << program.err();
+  std::ofstream filler(disk_ + "/filler");
+  const std::string block(1 << 20, 'f');
+  while (filler.write(block.data(), 1 << 20).flush()) {
+  }
+  const Ended ended = program.Wait();
+  EXPECT_EQ(ended.code, kExitInconclusive) << ended.out << ended.err;
+  EXPECT_NE(ended.out.find("cut short: cannot write in"), std::string::npos)
+      << ended.out;
+  EXPECT_NE(ended.out.find("ENOSPC"), std::string::npos) << ended.out;
+  EXPECT_EQ(ended.out.find("unsafe"), std::string::npos) << ended.out;
+  EXPECT_EQ(Names(disk_), std::vector<std::string>{"filler"});
+}
+
+// --- ends before the end ---------------------------------------------------
+
+class InterruptTest : public CheckTest,
+                      public testing::WithParamInterface<int> {};
+
+TEST_P(InterruptTest, LeavesNothingAndSaysWhatItHas) {
+  Program program(LocklabArgv({"check", Dir(), "--format=json"}));
+  ASSERT_TRUE(program.Says("claims")) << program.err();
+  program.Kill(GetParam());
+  const Ended ended = program.Wait();
+  EXPECT_EQ(ended.code, kExitInconclusive) << ended.err;
+  const json report = json::parse(ended.out);
+  EXPECT_EQ(report["cut_short"],
+            "interrupted by " + proc::SignalName(GetParam()));
+  EXPECT_EQ(report["backends"].size(), 9u);
+  for (const json& backend : report["backends"]) {
+    EXPECT_EQ(backend["verdict"], "inconclusive") << backend;
+  }
+  EXPECT_TRUE(NobodyIsOn(dir_.path()));
+  EXPECT_TRUE(fs::is_empty(dir_.path()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, InterruptTest,
+                         testing::Values(SIGINT, SIGTERM, SIGHUP));
+
+TEST_F(CheckTest, ThatWasKilledIsSweptByTheNext) {
+  for (const char* stage : {"contend", "claims"}) {
+    Program program(LocklabArgv({"check", Dir()}));
+    ASSERT_TRUE(program.Says(stage)) << program.err();
+    program.Kill(SIGKILL);
+    EXPECT_EQ(program.Wait().code, 1000 + SIGKILL);
+    EXPECT_TRUE(NobodyIsOn(dir_.path())) << "children outlived the run";
+    EXPECT_EQ(Names(dir_.path()).size(), 1u);
+    const Ended next = Check({"--backend=excl", "--filter=^release.frees$"});
+    EXPECT_EQ(next.code, kExitOk) << next.out << next.err;
+    EXPECT_TRUE(fs::is_empty(dir_.path())) << "the next run did not sweep";
+  }
+}
+
+}  // namespace
+}  // namespace locklab::cli
