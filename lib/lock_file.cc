@@ -139,11 +139,14 @@ class LockFile::Impl {
   std::atomic<pid_t> pid_{0};
   std::atomic<bool> mine_{false};
   std::atomic<int64_t> owner_thread_{0};
-  Owner me_;                // (gate) token: the object's 24 digits
-  std::string tail_;        // (gate) of ticket names
-  uint32_t holds_ = 0;      // (gate) counts the object's holds
-  Hold hold_;               // (gate)
-  Watched watched_;         // (gate)
+  Owner me_;            // (gate) token: the object's 24 digits
+  std::string tail_;    // (gate) of ticket names
+  uint32_t holds_ = 0;  // (gate) counts the object's holds
+  Hold hold_;           // (gate)
+  Watched watched_;     // (gate)
+  // (gate) Of the last wait: to clear up its watches takes longer than to take
+  // the lock, so that it is left to the release.
+  std::unique_ptr<Waiter> waiter_;
   bool collected_ = false;  // (gate)
 
   std::mutex mutex_;  // guards the rest
@@ -161,6 +164,7 @@ void LockFile::Impl::CheckFork() {
   me_ = Owner{};
   holds_ = 0;
   watched_ = Watched{};
+  (void)waiter_.release();  // its descriptors are the parent's
   gate_.store(0);
   pid_.store(os_.Pid());
 }
@@ -174,6 +178,7 @@ Status LockFile::Impl::EnterGate(Deadline deadline) {
 }
 
 void LockFile::Impl::LeaveGate() {
+  const std::unique_ptr<Waiter> done = std::move(waiter_);
   gate_.store(0);
   os_.WakeAll(&gate_);
 }
@@ -234,6 +239,7 @@ Status LockFile::Impl::PrepareHold() {
   hold_.ticket = owner.token + "." + tail_;
   hold_.token = std::move(owner.token);
   hold_.prepared = false;
+  hold_.look_first = false;
   return Status::Ok();
 }
 
@@ -283,13 +289,14 @@ Status LockFile::Impl::Contend(Deadline deadline) {
   status = TryOnce(&take);
   if (!status.ok() || take == Take::kTaken) return status;
   const std::string& lock_path = backend_->lock_path();
-  Waiter waiter(os_, IsLocalFilesystem(os_, LockNames(lock_path).directory()));
+  waiter_ = std::make_unique<Waiter>(
+      os_, IsLocalFilesystem(os_, LockNames(lock_path).directory()));
   bool examine = true;
   int hopes = 0;
   while (true) {
     bool broke = false;
     os::Clock::duration look_again = kSeldomLook;
-    if (examine) status = Examine(&waiter, &broke, &look_again);
+    if (examine) status = Examine(waiter_.get(), &broke, &look_again);
     if (!status.ok()) return status;
     hopes = broke ? hopes + 1 : 0;
     if (hopes > kHopes) broke = false;
@@ -297,9 +304,11 @@ Status LockFile::Impl::Contend(Deadline deadline) {
     if (!last && !broke) {
       if (look_again == kSeldomLook && backend_->WaitInKernel(deadline)) {
         examine = true;
-      } else if (!waiter.Watch(backend_->WatchPath())) {
-        waiter.Wait(deadline, look_again);
-        examine = waiter.holder_suspect();
+      } else if (!waiter_->Watch(backend_->WatchPath())) {
+        waiter_->Wait(deadline, look_again);
+        examine = waiter_->holder_suspect();
+        // The file we watched has gone or changed: a try is due at once.
+        if (!examine) hold_.look_first = false;
       }
     }
     status = TryOnce(&take);

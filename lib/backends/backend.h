@@ -22,6 +22,8 @@ struct Hold {
   std::string ticket;  // TicketName of the owner: see naming.h
   // What a refused TryTake has made and the next one will use again.
   mutable bool prepared = false;
+  // A look is cheaper than a try, and the last try was refused: look first.
+  mutable bool look_first = false;
 };
 
 // This process and thread as an owner, with a new random token.

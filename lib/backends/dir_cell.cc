@@ -82,7 +82,7 @@ Status DirCell::TryTake(const Hold& hold, Take* take) {
   os::FileInfo info;
   // A waiter looks before it builds. On a network filesystem a look may be
   // seconds old; there only the attempt itself tells.
-  if (local_ && held_before_.load() && SeemsHeld()) return Status::Ok();
+  if (local_ && hold.look_first && SeemsHeld()) return Status::Ok();
   const std::string aside = names_.Ticket(hold.ticket);
   const bool kept = hold.prepared;
   Status status = kept ? Status::Ok() : Prepare(hold, aside);
@@ -93,11 +93,10 @@ Status DirCell::TryTake(const Hold& hold, Take* take) {
   const std::string entry = lock_path_ + "/" + hold.token;
   if (os_.Lstat(entry.c_str(), &info).ok()) {
     *take = Take::kTaken;
-    held_before_.store(false);
     return Status::Ok();
   }
   if (IsOccupied(error)) {
-    held_before_.store(true);
+    hold.look_first = true;
     return Status::Ok();
   }
   GiveUp(hold);

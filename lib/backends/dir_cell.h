@@ -18,7 +18,6 @@
 #ifndef LOCKLAB_LIB_BACKENDS_DIR_CELL_H_
 #define LOCKLAB_LIB_BACKENDS_DIR_CELL_H_
 
-#include <atomic>
 #include <string>
 #include <vector>
 
@@ -60,7 +59,6 @@ class DirCell final : public Backend {
   const bool local_;
   const mode_t dir_mode_;
   const bool replaces_;  // place by rename(2) rather than NOREPLACE
-  std::atomic<bool> held_before_{false};
 };
 
 }  // namespace lockfile

@@ -33,8 +33,7 @@ Status SoftFile::TryTake(const Hold& hold, Take* take) {
   os::FileInfo info;
   // A waiter looks before it builds. On a network filesystem a look may be
   // seconds old; there only the attempt itself tells.
-  if (local_ && held_before_.load() &&
-      os_.Lstat(lock_path_.c_str(), &info).ok()) {
+  if (local_ && hold.look_first && os_.Lstat(lock_path_.c_str(), &info).ok()) {
     return Status::Ok();
   }
   const std::string ticket = names_.Ticket(hold.ticket);
@@ -49,11 +48,10 @@ Status SoftFile::TryTake(const Hold& hold, Take* take) {
   const int looked = IsMine(hold, &mine);
   if (mine) {
     *take = Take::kTaken;
-    held_before_.store(false);
     ticket_used_.store(false);
     return Status::Ok();
   }
-  if (error == EEXIST) held_before_.store(true);
+  if (error == EEXIST) hold.look_first = true;
   if (error == EEXIST && KeepsTicket()) return Status::Ok();
   GiveUp(hold);
   if (error == EEXIST) return Status::Ok();

@@ -81,7 +81,6 @@ class SoftFile : public Backend {
  private:
   const bool local_;
   DirCell guard_;
-  std::atomic<bool> held_before_{false};
   std::atomic<bool> ticket_used_{false};  // by a release that then failed
 };
 
