@@ -30,7 +30,7 @@ struct Percentiles {
 
 class Histogram {
  public:
-  static constexpr size_t kBuckets = 128 * 57;
+  static constexpr size_t kBuckets = size_t{128} * 57;
 
   Histogram() : buckets_(kBuckets) {}
 

@@ -284,7 +284,7 @@ TEST_F(LogTest, MissingFilesAndDirectoriesAreErrors) {
   EXPECT_NE(ErrorOf("/nonexistent/log").find("No such file"),
             std::string::npos);
   EXPECT_NE(ErrorOf(dir_.path()), "");
-  EXPECT_THROW(LogsIn("/nonexistent"), HistoryError);
+  EXPECT_THROW((void)LogsIn("/nonexistent"), HistoryError);
   EXPECT_THROW(LogWriter("/nonexistent/log", {}), HistoryError);
 }
 

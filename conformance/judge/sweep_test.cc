@@ -218,7 +218,7 @@ TEST(Sweep, NamesBothActorsAndShowsTheEventsAround) {
 TEST(Sweep, KeepsBoundedEvidenceOfManyViolations) {
   Script script;
   script.Acquire(1, 2, 0);
-  for (int i = 0; i < 100; ++i) {
+  for (int64_t i = 0; i < 100; ++i) {
     script.Acquire(10 * i + 10, 10 * i + 11, 1)
         .Release(10 * i + 12, 10 * i + 13, 1);
   }
@@ -336,9 +336,10 @@ TEST(Sweep, FailedCallsAreNoProgress) {
 TEST(Sweep, AStarvedActorIsNamed) {
   Script script;
   script.Invoke(1, 2, Op::kAcquire);
-  for (int i = 1; i <= 400; ++i) {
-    script.Acquire(10 * i, 10 * i + 1, i % 2)
-        .Release(10 * i + 2, 10 * i + 3, i % 2);
+  for (int64_t i = 1; i <= 400; ++i) {
+    const auto actor = static_cast<Actor>(i % 2);
+    script.Acquire(10 * i, 10 * i + 1, actor)
+        .Release(10 * i + 2, 10 * i + 3, actor);
   }
   const Judgement judgement = script.Judge();
   EXPECT_EQ(judgement.actors[2].overtaken_max, 400);

@@ -76,7 +76,7 @@ TEST(Child, IsKilledAndReapedByItsDestructor) {
 TEST(Child, MovesItsProcessAlong) {
   Child first = Child::Spawn([] { return 3; });
   Child second = std::move(first);
-  EXPECT_FALSE(first.running());
+  EXPECT_FALSE(first.running());  // NOLINT(bugprone-use-after-move)
   EXPECT_EQ(second.Wait(In(10s))->code, 3);
 }
 

@@ -94,8 +94,8 @@ Supervisor::Supervisor(const SubjectFactory& subject,
   facts_.trouble = Fault(plan);
   facts_.floor = plan.floor;
   if (plan.floor == 0) {
-    facts_.floor =
-        plan.acquisitions > 0 ? plan.acquisitions : 10 * plan.processes;
+    facts_.floor = plan.acquisitions > 0 ? plan.acquisitions
+                                         : int64_t{10} * plan.processes;
   }
 }
 
