@@ -1,8 +1,15 @@
 // What is left when the holder dies.
+#include <unistd.h>
+
 #include <array>
+#include <atomic>
+#include <string>
 
 #include "conformance/claims/actor.h"
 #include "conformance/claims/families.h"
+#include "conformance/claims/seam.h"
+#include "conformance/proc/child.h"
+#include "conformance/proc/shared.h"
 
 namespace locklab::claims {
 namespace {
@@ -78,7 +85,62 @@ Finding LitterIsCollected(const ClaimContext& context) {
   return Finding::Pass();
 }
 
+// --- death before every call -----------------------------------------------
+
+// A process dies before the `nth` change that it makes while it takes the lock
+// and gives it back again. True: it made so many.
+bool DieBeforeCall(const ClaimContext& context, int nth) {
+  struct Tally {
+    std::atomic<int> calls;
+    std::atomic<bool> done;
+  };
+  proc::Shared<Tally> tally;
+  HookOs os([&](Change) {
+    if (tally->calls.fetch_add(1) == nth) _exit(0);
+    return 0;
+  });
+  proc::Child victim = proc::Child::Spawn([&] {
+    const auto subject = MakeJobOn(context, os);
+    if (!subject->Acquire(kSoon).ok() || !subject->Release().ok()) return 1;
+    tally->done = true;
+    return 0;
+  });
+  const auto end = victim.Wait(proc::In(2 * kSoon));
+  Expect(end && end->ok(),
+         "the victim could not take the lock and give it "
+         "back, after others had died");
+  return !tally->done;
+}
+
+Finding EveryPointRecovers(const ClaimContext& context) {
+  constexpr int kMost = 60;
+  int nth = 0;
+  while (nth < kMost) {
+    const std::string where = "before its change " + std::to_string(nth);
+    Step("a process dies " + where);
+    // Or the body ends here.
+    if (nth == 0) (void)MakeJobOn(context, lockfile::os::Os::Real());
+    const bool died = DieBeforeCall(context, nth);
+    const auto next = MakeJob(context);
+    ExpectOk(next->Acquire(kSoon), "acquire after a process died " + where);
+    Actor other(context);
+    ExpectRefused(other.Acquire(0ns), "another's acquire after it");
+    ExpectOk(next->Release(), "release after a process died " + where);
+    if (!died) break;
+    ++nth;
+  }
+  return Finding::Pass("died before each of " + std::to_string(nth) +
+                       " changes");
+}
+
 constexpr auto kRows = std::to_array<Claim>({
+    {.id = "crash.every_point_recovers",
+     .level = Level::kMust,
+     .statement = "whenever in acquire or release a process dies, the lock can "
+                  "be had again, and by one",
+     .source = "Python lockfile 0.12.2, mkdir: dies before the owner file",
+     .excuse = nullptr,
+     .body = EveryPointRecovers},
     {.id = "crash.kernel_lock_is_freed",
      .level = Level::kMust,
      .statement = "the kernel frees the lock of a killed holder, and its "

@@ -23,6 +23,8 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::nanoseconds;
 
+using lockfile::os::Os;
+
 // A sound lock, for faults to override.
 class Bent : public Subject, public Inspector {
  public:
@@ -227,6 +229,64 @@ class ReadsPathLate : public Bent {
   std::string path_;
 };
 
+// --- locks with steps of their own on the seam ------------------------------
+
+class WithOs : public Bent {
+ public:
+  WithOs(std::unique_ptr<Subject> sound, Os& os)
+      : Bent(std::move(sound)), os_(os) {}
+
+ protected:
+  Os& os_;
+};
+
+class LooksThenUnlinksToBreak : public WithOs {
+ public:
+  using WithOs::WithOs;
+  Outcome BreakIf(const lockfile::Owner& expected, bool* broke) override {
+    std::optional<lockfile::Owner> owner;
+    ask().ReadOwner(&owner);
+    *broke = owner && *owner == expected;
+    if (*broke) os_.Unlink(lock_path().c_str());
+    return {};
+  }
+};
+
+class LooksThenUnlinksToRelease : public WithOs {
+ public:
+  using WithOs::WithOs;
+  Outcome Release() override {
+    bool mine = false;
+    ask().IAmLocking(&mine);
+    if (!mine) return sound_->Release();
+    os_.Unlink(lock_path().c_str());
+    (void)sound_->Release();
+    return {};
+  }
+};
+
+// A second lock around the first, which nobody clears away after a death.
+class GuardsItsSteps : public WithOs {
+ public:
+  using WithOs::WithOs;
+  Outcome Acquire(nanoseconds timeout) override {
+    const std::string guard = lock_path() + ".guard";
+    if (!os_.MakeDir(guard.c_str(), 0777).ok()) {
+      return {.got = Got::kTimeout, .message = "the guard is there"};
+    }
+    Outcome outcome = sound_->Acquire(timeout);
+    os_.RemoveDir(guard.c_str());
+    return outcome;
+  }
+  Outcome BreakIf(const lockfile::Owner& expected, bool* broke) override {
+    const std::string guard = lock_path() + ".guard";
+    os_.MakeDir(guard.c_str(), 0777);
+    Outcome outcome = ask().BreakIf(expected, broke);
+    os_.RemoveDir(guard.c_str());
+    return outcome;
+  }
+};
+
 // --- operating systems that make a sound lock unsound -----------------------
 
 using lockfile::os::ForwardingOs;
@@ -255,21 +315,19 @@ class NobodyElseMayRead : public ForwardingOs {
 
 class BentFactory : public SubjectFactory {
  public:
-  using Bend = std::function<std::unique_ptr<Subject>(std::unique_ptr<Subject>,
-                                                      const std::string& path)>;
-  BentFactory(std::string_view backend, Bend bend,
-              lockfile::os::Os* os = nullptr)
+  using Bend = std::function<std::unique_ptr<Subject>(
+      std::unique_ptr<Subject>, const std::string& path, Os& os)>;
+  BentFactory(std::string_view backend, Bend bend, Os& os = Os::Real())
       : sound_(BackendSubject(backend)), bend_(std::move(bend)), os_(os) {}
 
   [[nodiscard]] std::string_view name() const override { return "bent"; }
   [[nodiscard]] std::unique_ptr<Subject> Make(
       const std::string& path) const override {
-    return bend_(
-        os_ != nullptr ? sound_->MakeOn(*os_, path) : sound_->Make(path), path);
+    return MakeOn(os_, path);
   }
   [[nodiscard]] std::unique_ptr<Subject> MakeOn(
-      lockfile::os::Os& os, const std::string& path) const override {
-    return bend_(sound_->MakeOn(os, path), path);
+      Os& os, const std::string& path) const override {
+    return bend_(sound_->MakeOn(os, path), path, os);
   }
   [[nodiscard]] lockfile::Traits traits() const override {
     return sound_->traits();
@@ -278,13 +336,13 @@ class BentFactory : public SubjectFactory {
  private:
   std::unique_ptr<SubjectFactory> sound_;
   Bend bend_;
-  lockfile::os::Os* os_;
+  Os& os_;
 };
 
 template <typename Fault>
 std::unique_ptr<SubjectFactory> With(std::string_view backend = "link") {
   return std::make_unique<BentFactory>(
-      backend, [](std::unique_ptr<Subject> sound, const std::string&) {
+      backend, [](std::unique_ptr<Subject> sound, const std::string&, Os&) {
         return std::make_unique<Fault>(std::move(sound));
       });
 }
@@ -294,14 +352,24 @@ std::unique_ptr<SubjectFactory> On(std::string_view backend) {
   static FaultyOs os;
   return std::make_unique<BentFactory>(
       backend,
-      [](std::unique_ptr<Subject> sound, const std::string&) { return sound; },
-      &os);
+      [](std::unique_ptr<Subject> sound, const std::string&, Os&) {
+        return sound;
+      },
+      os);
 }
 
 std::unique_ptr<SubjectFactory> WithLatePath() {
   return std::make_unique<BentFactory>(
-      "link", [](std::unique_ptr<Subject> sound, const std::string& path) {
+      "link", [](std::unique_ptr<Subject> sound, const std::string& path, Os&) {
         return std::make_unique<ReadsPathLate>(std::move(sound), path);
+      });
+}
+
+template <typename Fault>
+std::unique_ptr<SubjectFactory> Over(std::string_view backend = "link") {
+  return std::make_unique<BentFactory>(
+      backend, [](std::unique_ptr<Subject> sound, const std::string&, Os& os) {
+        return std::make_unique<Fault>(std::move(sound), os);
       });
 }
 
@@ -312,85 +380,91 @@ struct FaultRow {
   const char* reason = "";  // part of what each of them has to say
 };
 
-const std::vector<FaultRow>& Faults() {
-  static const std::vector<FaultRow> rows = {
-      {"LetsEverybodyIn",
-       [] { return With<LetsEverybodyIn>(); },
-       {"exclusion.two_threads", "exclusion.two_objects_one_thread",
-        "exclusion.herd", "exclusion.across_links_to_directory",
-        "acquire.waits_while_held", "release.frees",
-        "stale.live_holder_is_never_broken"}},
-      {"NeverWaits",
-       [] { return With<NeverWaits>(); },
-       {"acquire.timeout_is_kept", "acquire.waits_while_held",
-        "acquire.interrupted_by_signal"}},
-      {"GivesUpLate",
-       [] { return With<GivesUpLate>(); },
-       {"acquire.timeout_is_kept", "acquire.zero_timeout_refuses_at_once"}},
-      {"SleepsThrough",
-       [] { return With<SleepsThrough>(); },
-       {"acquire.freed_late_is_seen", "acquire.wakes_promptly"}},
-      {"TakesErrorsForContention",
-       [] { return With<TakesErrorsForContention>(); },
-       {"acquire.error_is_not_contention", "permission.read_only_directory"}},
-      {"Litters",
-       [] { return With<Litters>(); },
-       {"acquire.failed_leaves_no_litter", "release.leaves_no_litter",
-        "crash.litter_is_collected"},
-       "left"},
-      {"ReleasesByName",
-       [] { return With<ReleasesByName>(); },
-       {"release.twice_is_not_locked", "release.by_stranger_is_refused",
-        "release.after_break_reports_lost", "fork.child_does_not_own"}},
-      {"SaysItHolds",
-       [] { return With<SaysItHolds>(); },
-       {"held.i_am_locking_is_truthful", "fork.child_does_not_own"}},
-      {"SaysNobodyHolds",
-       [] { return With<SaysNobodyHolds>(); },
-       {"held.is_locked_is_truthful", "stale.dead_holder_is_detected"}},
-      {"BreaksUnasked",
-       [] { return With<BreaksUnasked>(); },
-       {"stale.live_holder_is_never_broken", "stale.paused_holder",
-        "stale.other_host_is_unknown", "stale.other_pid_namespace_is_unknown",
-        "break.concurrent_breakers"}},
-      {"BreaksWhoever",
-       [] { return With<BreaksWhoever>(); },
-       {"break.expected_owner_only"}},
-      {"CrashesOnGarbage",
-       [] { return With<CrashesOnGarbage>(); },
-       {"owner.garbage_is_survived"},
-       "SIGABRT"},
-      {"InventsOwners",
-       [] { return With<InventsOwners>(); },
-       {"owner.is_readable", "owner.is_truthful"}},
-      {"BelievesGarbage",
-       [] { return With<BelievesGarbage>(); },
-       {"owner.garbage_is_survived"},
-       "invents an owner"},
-      {"HangsInRelease",
-       [] { return With<HangsInRelease>(); },
-       {"release.twice_is_not_locked", "acquire.reacquire_by_holder"},
-       "hung"},
-      {"IsNeverDestroyed",
-       [] { return With<IsNeverDestroyed>(); },
-       {"threads.destroyed_object_releases"}},
-      {"ReadsPathLate", WithLatePath, {"path.relative_then_chdir"}},
-      {"EverybodyIsDead",
-       [] { return On<EverybodyIsDead>("link"); },
-       {"stale.live_holder_is_never_broken", "owner.is_readable"}},
-      {"DescriptorsLeak",
-       [] { return On<DescriptorsLeak>("flock"); },
-       {"exec.descriptor_does_not_leak"},
-       "inherited"},
-      {"FollowsLinks",
-       [] { return With<FollowsLinks>(); },
-       {"path.planted_symlink_is_not_followed"}},
-      {"NobodyElseMayRead",
-       [] { return On<NobodyElseMayRead>("fcntl"); },
-       {"permission.second_user_waits"}},
-  };
-  return rows;
-}
+const std::vector<FaultRow> kFaults = {
+    {"LetsEverybodyIn",
+     [] { return With<LetsEverybodyIn>(); },
+     {"exclusion.two_threads", "exclusion.two_objects_one_thread",
+      "exclusion.herd", "exclusion.across_links_to_directory",
+      "acquire.waits_while_held", "release.frees",
+      "stale.live_holder_is_never_broken"}},
+    {"NeverWaits",
+     [] { return With<NeverWaits>(); },
+     {"acquire.timeout_is_kept", "acquire.waits_while_held",
+      "acquire.interrupted_by_signal"}},
+    {"GivesUpLate",
+     [] { return With<GivesUpLate>(); },
+     {"acquire.timeout_is_kept", "acquire.zero_timeout_refuses_at_once"}},
+    {"SleepsThrough",
+     [] { return With<SleepsThrough>(); },
+     {"acquire.freed_late_is_seen", "acquire.wakes_promptly"}},
+    {"TakesErrorsForContention",
+     [] { return With<TakesErrorsForContention>(); },
+     {"acquire.error_is_not_contention", "permission.read_only_directory"}},
+    {"Litters",
+     [] { return With<Litters>(); },
+     {"acquire.failed_leaves_no_litter", "release.leaves_no_litter",
+      "crash.litter_is_collected"},
+     "left"},
+    {"ReleasesByName",
+     [] { return With<ReleasesByName>(); },
+     {"release.twice_is_not_locked", "release.by_stranger_is_refused",
+      "release.after_break_reports_lost", "fork.child_does_not_own"}},
+    {"SaysItHolds",
+     [] { return With<SaysItHolds>(); },
+     {"held.i_am_locking_is_truthful", "fork.child_does_not_own"}},
+    {"SaysNobodyHolds",
+     [] { return With<SaysNobodyHolds>(); },
+     {"held.is_locked_is_truthful", "stale.dead_holder_is_detected"}},
+    {"BreaksUnasked",
+     [] { return With<BreaksUnasked>(); },
+     {"stale.live_holder_is_never_broken", "stale.paused_holder",
+      "stale.other_host_is_unknown", "stale.other_pid_namespace_is_unknown",
+      "break.concurrent_breakers"}},
+    {"BreaksWhoever",
+     [] { return With<BreaksWhoever>(); },
+     {"break.expected_owner_only"}},
+    {"CrashesOnGarbage",
+     [] { return With<CrashesOnGarbage>(); },
+     {"owner.garbage_is_survived"},
+     "SIGABRT"},
+    {"InventsOwners",
+     [] { return With<InventsOwners>(); },
+     {"owner.is_readable", "owner.is_truthful"}},
+    {"BelievesGarbage",
+     [] { return With<BelievesGarbage>(); },
+     {"owner.garbage_is_survived"},
+     "invents an owner"},
+    {"HangsInRelease",
+     [] { return With<HangsInRelease>(); },
+     {"release.twice_is_not_locked", "acquire.reacquire_by_holder"},
+     "hung"},
+    {"IsNeverDestroyed",
+     [] { return With<IsNeverDestroyed>(); },
+     {"threads.destroyed_object_releases"}},
+    {"ReadsPathLate", WithLatePath, {"path.relative_then_chdir"}},
+    {"LooksThenUnlinksToBreak",
+     [] { return Over<LooksThenUnlinksToBreak>(); },
+     {"break.never_detaches_live_successor"}},
+    {"LooksThenUnlinksToRelease",
+     [] { return Over<LooksThenUnlinksToRelease>(); },
+     {"release.never_removes_successor"}},
+    {"GuardsItsSteps",
+     [] { return Over<GuardsItsSteps>(); },
+     {"crash.every_point_recovers", "break.breaker_dies"}},
+    {"EverybodyIsDead",
+     [] { return On<EverybodyIsDead>("link"); },
+     {"stale.live_holder_is_never_broken", "owner.is_readable"}},
+    {"DescriptorsLeak",
+     [] { return On<DescriptorsLeak>("flock"); },
+     {"exec.descriptor_does_not_leak"},
+     "inherited"},
+    {"FollowsLinks",
+     [] { return With<FollowsLinks>(); },
+     {"path.planted_symlink_is_not_followed"}},
+    {"NobodyElseMayRead",
+     [] { return On<NobodyElseMayRead>("flock"); },
+     {"permission.second_user_waits"}},
+};
 
 class NoArena : public Arena {
  public:
@@ -411,7 +485,7 @@ void PrintTo(const Case& c, std::ostream* out) {
 
 std::vector<Case> Cases() {
   std::vector<Case> cases;
-  for (const FaultRow& row : Faults()) {
+  for (const FaultRow& row : kFaults) {
     for (const char* claim : row.found_by) cases.push_back({&row, claim});
   }
   return cases;

@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cerrno>
-#include <filesystem>
 #include <string>
 
 #include "conformance/claims/actor.h"
@@ -15,7 +14,6 @@
 namespace locklab::claims {
 namespace {
 
-namespace fs = std::filesystem;
 using lockfile::Life;
 
 Finding IsReadable(const ClaimContext& context) {
@@ -95,7 +93,8 @@ void Overwrite(const std::string& path, const std::string& text) {
   if (S_ISREG(info.st_mode)) WriteText(path, text);
   if (!S_ISDIR(info.st_mode)) return;
   for (const std::string& name : Entries(path)) {
-    Overwrite(path + "/" + name, text);
+    std::string inner = path;
+    Overwrite(inner.append("/").append(name), text);
   }
 }
 

@@ -66,7 +66,7 @@ void RequireSpace(const std::string& dir) {
 }  // namespace
 
 std::string UsableDirectory(const std::string& dir) {
-  const std::string real = RealPath("--dir", dir);
+  std::string real = RealPath("--dir", dir);
   struct stat info {};
   if (stat(real.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
     throw UsageError(fmt::format("--dir: {} is not a directory", dir));
@@ -92,7 +92,7 @@ std::string ResultsDirectory(const std::string& dir) {
     throw UsageError(fmt::format(
         "--out: {}", Status::Failed("make the directory", dir, errno).message));
   }
-  const std::string real = RealPath("--out", dir);
+  std::string real = RealPath("--out", dir);
   const int unwritable = TryWrite(real);
   if (unwritable != 0) {
     throw UsageError(fmt::format(
