@@ -10,7 +10,6 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <functional>
@@ -50,7 +49,9 @@ class Baton {
   virtual void Drop() = 0;     // after Await
 };
 
-using MakeBaton = std::function<std::unique_ptr<Baton>()>;
+// The lock, and the floor that it takes turns with.
+using Batons = std::array<std::unique_ptr<Baton>, 2>;
+using MakeBatons = std::function<Batons()>;
 
 class LockBaton final : public Baton {
  public:
@@ -58,7 +59,7 @@ class LockBaton final : public Baton {
       : lock_(path, Of(backend)) {}
   void Take() override { lock_.acquire(0s); }
   void Release() override { lock_.release(); }
-  void Await() override { lock_.acquire(kPatience); }
+  void Await() override { lock_.acquire(); }
   void Drop() override { lock_.release(); }
 
  private:
@@ -135,12 +136,13 @@ struct Board {
   }
 };
 
-int RunWaiter(Board& board, const MakeBaton& make) {
+int RunWaiter(Board& board, const MakeBatons& make) {
   try {
-    const std::unique_ptr<Baton> baton = make();
+    const Batons batons = make();
     for (uint32_t turn = 1;; turn += 2) {
       if (!board.AwaitTurn(turn)) return 1;
       if (board.stop) return 0;
+      Baton* baton = batons[turn / 2 % batons.size()].get();
       board.awaits = turn;
       baton->Await();
       board.got_ns = Clock::now().time_since_epoch().count();
@@ -186,27 +188,30 @@ std::chrono::nanoseconds HandOver(Board& board, Baton& baton, uint32_t turn,
   return std::chrono::nanoseconds(board.got_ns) - released;
 }
 
-double Percentile(std::vector<double>& samples, double share) {
-  if (samples.empty()) return 0;
-  std::sort(samples.begin(), samples.end());
-  const auto last = static_cast<double>(samples.size() - 1);
-  return samples[static_cast<size_t>(std::lround(last * share))];
+void Report(benchmark::State& state, std::array<std::vector<double>, 2>& ns) {
+  auto& [lock, floor] = ns;
+  state.counters["p50_ns"] = Percentile(lock, 0.50);
+  state.counters["p99_ns"] = Percentile(lock, 0.99);
+  state.counters["floor_p50_ns"] = Percentile(floor, 0.50);
+  state.counters["floor_p99_ns"] = Percentile(floor, 0.99);
+  state.counters["ratio"] = Percentile(lock, 0.50) / Percentile(floor, 0.50);
 }
 
-void Measure(benchmark::State& state, const MakeBaton& make) {
+void Measure(benchmark::State& state, const MakeBatons& make) {
   proc::Shared<Board> board;
   proc::Child waiter =
       proc::Child::Spawn([&] { return RunWaiter(*board, make); });
-  std::vector<double> samples_ns;
+  std::array<std::vector<double>, 2> samples_ns;
+  uint32_t turn = 0;
   try {
-    const std::unique_ptr<Baton> baton = make();
-    uint32_t turn = 0;
+    const Batons batons = make();
     for (auto _ : state) {
-      const auto took = HandOver(*board, *baton, turn, waiter.pid());
-      if (took < 0ns) return Fail(state, "the waiter failed or hangs");
-      state.SetIterationTime(std::chrono::duration<double>(took).count());
-      samples_ns.push_back(static_cast<double>(took.count()));
-      turn += 2;
+      for (size_t i = 0; i < batons.size(); ++i, turn += 2) {
+        const auto took = HandOver(*board, *batons[i], turn, waiter.pid());
+        if (took < 0ns) return Fail(state, "the waiter failed or hangs");
+        samples_ns[i].push_back(static_cast<double>(took.count()));
+      }
+      state.SetIterationTime(samples_ns[0].back() * 1e-9);
     }
     board->stop = true;
     board->Pass(turn + 1);
@@ -214,35 +219,26 @@ void Measure(benchmark::State& state, const MakeBaton& make) {
   } catch (const std::exception& error) {
     return Fail(state, error.what());
   }
-  state.counters["p50_ns"] = Percentile(samples_ns, 0.50);
-  state.counters["p99_ns"] = Percentile(samples_ns, 0.99);
-}
-
-void Register(
-    const std::string& name, const std::string& dir, int handoffs,
-    const std::function<std::unique_ptr<Baton>(const std::string& path)>&
-        make) {
-  benchmark::RegisterBenchmark(("handoff/" + name).c_str(),
-                               [=](benchmark::State& state) {
-                                 const proc::TempDir own(dir);
-                                 const std::string path = own / "resource";
-                                 Measure(state, [&] { return make(path); });
-                               })
-      ->UseManualTime()
-      ->Iterations(handoffs);
+  Report(state, samples_ns);
 }
 
 }  // namespace
 
 void RegisterHandoff(const std::string& dir, int handoffs) {
-  Register("floor", dir, handoffs, [](const std::string& path) {
-    return std::make_unique<InotifyBaton>(path);
-  });
   for (const lockfile::BackendRow& row : lockfile::Backends()) {
     const std::string backend(row.name);
-    Register(backend, dir, handoffs, [backend](const std::string& path) {
-      return std::make_unique<LockBaton>(path, backend);
-    });
+    benchmark::RegisterBenchmark(
+        ("handoff/" + backend).c_str(),
+        [=](benchmark::State& state) {
+          const proc::TempDir own(dir);
+          Measure(state, [&] {
+            return Batons{
+                std::make_unique<LockBaton>(own / "resource", backend),
+                std::make_unique<InotifyBaton>(own / "bare")};
+          });
+        })
+        ->UseManualTime()
+        ->Iterations(handoffs);
   }
 }
 

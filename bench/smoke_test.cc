@@ -36,6 +36,14 @@ std::string Slurp(const std::string& path) {
   return text.str();
 }
 
+// Google Benchmark adds to a name how it was run.
+std::string WithoutSuffixes(std::string name) {
+  for (const char* suffix : {"/iterations", "/manual_time"}) {
+    name = name.substr(0, name.find(suffix));
+  }
+  return name;
+}
+
 class BenchProgram : public testing::Test {
  protected:
   Ran Run(std::vector<std::string> arguments) {
@@ -70,20 +78,24 @@ TEST_F(BenchProgram, MeasuresEveryBackendBesideItsFloor) {
   std::set<std::string> names;
   for (const auto& run : document["benchmarks"]) {
     const std::string name = run["name"];
-    names.insert(name.substr(0, name.find("/iterations")));
+    names.insert(WithoutSuffixes(name));
     EXPECT_FALSE(run.contains("error_occurred")) << run;
     EXPECT_GT(run["real_time"], 0) << name;
+    if (!name.starts_with("uncontended/") || name.find("/ratio") != name.npos) {
+      EXPECT_GT(run["ratio"], 0) << name;
+    }
     if (name.starts_with("handoff/")) {
       EXPECT_GT(run["p50_ns"], 0) << name;
       EXPECT_GE(run["p99_ns"], run["p50_ns"]) << name;
     }
   }
-  std::set<std::string> expected{"handoff/floor"};
+  std::set<std::string> expected;
   for (const lockfile::BackendRow& row : lockfile::Backends()) {
     const std::string backend(row.name);
     expected.insert("handoff/" + backend);
     expected.insert("uncontended/" + backend + "/lock");
     expected.insert("uncontended/" + backend + "/floor");
+    expected.insert("uncontended/" + backend + "/ratio");
   }
   EXPECT_EQ(names, expected);
 }
@@ -91,7 +103,7 @@ TEST_F(BenchProgram, MeasuresEveryBackendBesideItsFloor) {
 TEST_F(BenchProgram, PrintsATableOfRatios) {
   const Ran ran = Run({DirFlag(), "--table", "--benchmark_repetitions=3",
                        "--benchmark_min_time=0.001",
-                       "--benchmark_filter=uncontended/(link|flock)"});
+                       "--benchmark_filter=uncontended/(link|flock)/ratio"});
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_NE(ran.out.find("| link "), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("| flock "), std::string::npos) << ran.out;

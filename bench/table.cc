@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "lib/backends.h"
 
@@ -13,16 +14,8 @@ std::string Microseconds(double ns) {
   return ns > 0 ? fmt::format("{:.1f} us", ns / 1000) : "";
 }
 
-std::string Ratio(double value, double floor) {
-  return value > 0 && floor > 0 ? fmt::format("{:.2f}", value / floor) : "";
-}
-
-std::string Row(const std::string& name, double lock, double floor, double p50,
-                double p99, double bare) {
-  return fmt::format(
-      "| {:<7} | {:>9} | {:>9} | {:>5} | {:>11} | {:>11} | {:>5} |\n", name,
-      Microseconds(lock), Microseconds(floor), Ratio(lock, floor),
-      Microseconds(p50), Microseconds(p99), Ratio(p50, bare));
+std::string Ratio(double ratio) {
+  return ratio > 0 ? fmt::format("{:.2f}", ratio) : "";
 }
 
 }  // namespace
@@ -40,8 +33,6 @@ void TableReporter::ReportRuns(const std::vector<Run>& runs) {
       GetErrorStream() << name << ": " << run.error_message << "\n";
       continue;
     }
-    samples_[name].push_back(run.GetAdjustedRealTime() * 1e9 /
-                             benchmark::GetTimeUnitMultiplier(run.time_unit));
     for (const auto& [counter, value] : run.counters) {
       samples_[fmt::format("{}/{}", name, counter)].push_back(value);
     }
@@ -59,22 +50,24 @@ double TableReporter::Median(const std::string& what) const {
 }
 
 std::string TableReporter::Table() const {
+  constexpr std::string_view kRow =
+      "| {:<7} | {:>9} | {:>9} | {:>5} | {:>9} | {:>9} | {:>9} | {:>5} |\n";
   std::string table =
-      "| backend | lock      | floor     | ratio | handoff p50 | handoff p99 "
-      "| ratio |\n"
-      "|---------|----------:|----------:|------:|------------:|------------:"
-      "|------:|\n";
-  const double bare = Median("handoff/floor/p50_ns");
+      fmt::format(kRow, "backend", "lock", "floor", "ratio", "handoff", "p99",
+                  "floor", "ratio") +
+      fmt::format(kRow, "-------", "--------:", "--------:", "----:",
+                  "--------:", "--------:", "--------:", "----:");
   for (const lockfile::BackendRow& row : lockfile::Backends()) {
-    const std::string name(row.name);
-    const double lock = Median("uncontended/" + name + "/lock");
-    const double p50 = Median("handoff/" + name + "/p50_ns");
-    if (lock == 0 && p50 == 0) continue;
-    table += Row(name, lock, Median("uncontended/" + name + "/floor"), p50,
-                 Median("handoff/" + name + "/p99_ns"), bare);
-  }
-  if (bare > 0) {
-    table += Row("inotify", 0, 0, bare, Median("handoff/floor/p99_ns"), 0);
+    const std::string free = fmt::format("uncontended/{}/ratio/", row.name);
+    const std::string handoff = fmt::format("handoff/{}/", row.name);
+    if (Median(free + "ratio") == 0 && Median(handoff + "ratio") == 0) continue;
+    table += fmt::format(kRow, row.name, Microseconds(Median(free + "lock_ns")),
+                         Microseconds(Median(free + "floor_ns")),
+                         Ratio(Median(free + "ratio")),
+                         Microseconds(Median(handoff + "p50_ns")),
+                         Microseconds(Median(handoff + "p99_ns")),
+                         Microseconds(Median(handoff + "floor_p50_ns")),
+                         Ratio(Median(handoff + "ratio")));
   }
   return table;
 }

@@ -1,5 +1,5 @@
-// One table instead of a list: each backend beside its floor, as ratios of
-// medians over the repetitions of one run.
+// One table instead of a list: each backend beside its floor, as medians over
+// the repetitions of one run.
 #ifndef LOCKLAB_BENCH_TABLE_H_
 #define LOCKLAB_BENCH_TABLE_H_
 
@@ -23,7 +23,7 @@ class TableReporter : public benchmark::BenchmarkReporter {
   // Of the repetitions; 0: not measured.
   [[nodiscard]] double Median(const std::string& what) const;
 
-  // "uncontended/link/lock", "handoff/link/p50_ns" -> ns, one a repetition.
+  // "uncontended/link/ratio/lock_ns" -> one a repetition.
   std::map<std::string, std::vector<double>> samples_;
 };
 
