@@ -20,6 +20,7 @@ constexpr auto kErrnos = std::to_array<ErrnoRow>({
     {EAGAIN, "EAGAIN", nullptr},
     {EBADF, "EBADF", "something in this process closed the lock's descriptor"},
     {EBUSY, "EBUSY", nullptr},
+    {ECANCELED, "ECANCELED", "the caller asked to stop waiting"},
     {EDEADLK, "EDEADLK", nullptr},
     {EDQUOT, "EDQUOT", "the disk quota is used up: free some space or inodes"},
     {EEXIST, "EEXIST", nullptr},

@@ -314,6 +314,9 @@ Status LockFile::Impl::Contend(Deadline deadline) {
     status = TryOnce(&take);
     if (!status.ok() || take == Take::kTaken) return status;
     if (last && !broke) return Refused(deadline);
+    if (options_.cancelled && options_.cancelled()) {
+      return Status::Failed("wait for", backend_->lock_path(), ECANCELED);
+    }
   }
 }
 

@@ -49,6 +49,11 @@ struct Options {
   // this very lock left behind in the directory.
   bool collect_litter = true;
 
+  // Asked between two tries of a wait; true ends it: LockFailed with ECANCELED,
+  // and nothing is left behind. A signal that comes while the wait polls makes
+  // it be asked soon, in a quarter of a second at most. It must not throw.
+  std::function<bool()> cancelled{};
+
   // Called with what unlock() and the destructor could not report by throwing.
   // It must not throw. The next acquire() or release() tells it too.
   std::function<void(const Status&)> on_error{};

@@ -151,6 +151,7 @@ int Exec(const Flags& flags, Context& context) {
   lockfile::Options options;
   options.backend = flags.backend;
   options.os = &os;
+  options.cancelled = [] { return Signals::Caught() != 0; };
   try {
     lockfile::LockFile lock(flags.path, options);
     Acquire(lock, flags, context);
@@ -167,6 +168,7 @@ int Exec(const Flags& flags, Context& context) {
     Tell(context, error.what());
     return static_cast<int>(flags.conflict_code);
   } catch (const std::exception& error) {
+    if (Signals::Caught() != 0) return Signals::EndedWait();
     Tell(context, error.what());
     return static_cast<int>(flags.error_code);
   }

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cerrno>
-#include <chrono>
 
 namespace locklab::cli {
 namespace {
@@ -16,8 +15,6 @@ constexpr int kEnding[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
 // What is handed on besides.
 constexpr int kOther[] = {SIGTSTP, SIGCONT, SIGWINCH};
 
-constexpr auto kWithinStep = std::chrono::milliseconds(2);
-
 // Handlers reach nothing but globals.
 std::atomic<int> g_caught{0};
 std::atomic<bool> g_waiting{false};
@@ -25,20 +22,22 @@ static_assert(std::atomic<int>::is_always_lock_free);
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 // Async-signal-safe. Says it, so that nobody takes the code for a command's.
-[[noreturn]] void EndWait(int signal) {
+int SayEnded(int signal) {
   constexpr char kMessage[] = "locklab: a signal ended the wait for the lock\n";
   [[maybe_unused]] const ssize_t told =
       write(STDERR_FILENO, kMessage, sizeof kMessage - 1);
-  _exit(128 + signal);
+  return 128 + signal;
 }
+
+[[noreturn]] void EndWait(int signal) { _exit(SayEnded(signal)); }
 
 void OnEndingSignal(int signal) {
   if (g_waiting) EndWait(signal);
   g_caught = signal;
 }
 
-// While it lives, the process may end between any two instructions. The lock
-// protocol is between two attempts then, and has left nothing behind.
+// While it lives, the process may end between any two instructions: it waits
+// for a lock of the kernel, which leaves nothing behind.
 class Waiting {
  public:
   Waiting() {
@@ -91,6 +90,8 @@ void Signals::Hold() {
 
 int Signals::Caught() { return g_caught; }
 
+int Signals::EndedWait() { return SayEnded(g_caught); }
+
 siginfo_t Signals::Next() const {
   siginfo_t info{};
   while (sigwaitinfo(&held_, &info) < 0) {  // EINTR: stopped and continued
@@ -119,17 +120,6 @@ lockfile::os::SysResult WaitingOs::WaitLock(int fd,
                                             TimePoint deadline) {
   const Waiting waiting;
   return ForwardingOs::WaitLock(fd, kind, deadline);
-}
-
-lockfile::os::SysResult WaitingOs::WaitEvent(int watch_fd, int process_fd,
-                                             TimePoint deadline) {
-  // So short a wait may be a pause within a step of the protocol (SQLite waits
-  // so with its journal open). The pauses between the steps soon grow longer.
-  if (deadline < Now() + kWithinStep) {
-    return ForwardingOs::WaitEvent(watch_fd, process_fd, deadline);
-  }
-  const Waiting waiting;
-  return ForwardingOs::WaitEvent(watch_fd, process_fd, deadline);
 }
 
 void WaitingOs::WaitWhile(std::atomic<uint32_t>* word, uint32_t expected,

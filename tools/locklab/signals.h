@@ -14,8 +14,9 @@ namespace locklab::cli {
 class Signals {
  public:
   // From here on, a signal that asks a process to end (SIGINT, SIGTERM, ...)
-  // ends this one with exit code 128 + signal: at once while it waits in a
-  // WaitingOs, where no lock protocol is half done, and else at the next wait.
+  // ends this one with exit code 128 + signal: at once while it waits in the
+  // kernel through a WaitingOs, where nothing is half done; otherwise Caught()
+  // tells of it, and the caller ends when it has cleared up.
   // Signals that were ignored when the process started stay ignored.
   Signals();
   ~Signals();
@@ -24,6 +25,8 @@ class Signals {
 
   // Keeps all signals that are handed on, and SIGCHLD, for Next().
   void Hold();
+  // Says on stderr that the signal ended the wait. Its exit code.
+  static int EndedWait();
   // The signal that came before Hold(); 0: none.
   [[nodiscard]] static int Caught();
   // Waits for one of the signals that Hold() keeps.
@@ -41,7 +44,8 @@ class Signals {
   struct sigaction inherited_child_ {};
 };
 
-// The operating system, with waits that a signal can end: see Signals.
+// The operating system, with waits in the kernel that a signal can end: see
+// Signals.
 class WaitingOs : public lockfile::os::ForwardingOs {
  public:
   using SysResult = lockfile::os::SysResult;
@@ -49,8 +53,6 @@ class WaitingOs : public lockfile::os::ForwardingOs {
 
   SysResult WaitLock(int fd, lockfile::os::KernelLock kind,
                      TimePoint deadline) override;
-  SysResult WaitEvent(int watch_fd, int process_fd,
-                      TimePoint deadline) override;
   void WaitWhile(std::atomic<uint32_t>* word, uint32_t expected,
                  TimePoint deadline) override;
 };
