@@ -5,6 +5,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "bench/floor.h"
 #include "conformance/history/histogram.h"
 #include "conformance/proc/child.h"
 #include "conformance/proc/interrupts.h"
@@ -23,7 +24,6 @@ constexpr int kWarmUp = 8;
 // What the measuring process leaves.
 struct Box {
   std::atomic<bool> done;
-  bool has_floor;
   int64_t floor_ns;
   report::Percentiles lock_ns;
   char error[512];
@@ -43,8 +43,11 @@ bool Cycle(Subject& subject, Box* box) {
   return true;
 }
 
-bool Measure(Subject& subject, Clock::time_point end, Box* box) {
+// Turn by turn, so that what disturbs one disturbs the other as well.
+bool Measure(Subject& subject, bench::Floor* floor, Clock::time_point end,
+             Box* box) {
   history::Histogram lock_ns;
+  history::Histogram floor_ns;
   for (int i = 0; i < kWarmUp; ++i) {
     if (!Cycle(subject, box)) return false;
   }
@@ -54,8 +57,18 @@ bool Measure(Subject& subject, Clock::time_point end, Box* box) {
       if (!Cycle(subject, box)) return false;
       lock_ns.Record(Since(start));
     }
+    for (int i = 0; floor != nullptr && i < kBatch; ++i) {
+      const auto start = Clock::now();
+      if (!floor->Cycle()) {
+        floor = nullptr;  // then there is none to show
+        floor_ns = {};
+        break;
+      }
+      floor_ns.Record(Since(start));
+    }
   } while (Clock::now() < end);
   const history::Percentiles p = lock_ns.percentiles();
+  box->floor_ns = floor_ns.percentiles().p50;
   box->lock_ns = {p.p50, p.p90, p.p99, p.p99_9, p.max};
   return true;
 }
@@ -66,11 +79,13 @@ Latency MeasureLatency(const SubjectFactory& subject, const std::string& dir,
                        std::chrono::milliseconds duration) {
   try {
     const proc::TempDir lock_dir(dir);
+    const proc::TempDir floor_dir(dir);
     proc::Shared<Box> box;
     proc::Child child = proc::Child::Spawn(
         [&] {
           const auto lock = subject.Make(lock_dir / "job");
-          box->done = Measure(*lock, proc::In(duration), &*box);
+          const auto floor = bench::MakeFloor(subject.name(), floor_dir.path());
+          box->done = Measure(*lock, floor.get(), proc::In(duration), &*box);
           return 0;
         },
         {.own_group = true});
@@ -85,7 +100,7 @@ Latency MeasureLatency(const SubjectFactory& subject, const std::string& dir,
                                              : "the measuring process died"};
     }
     Latency latency{.lock_ns = box->lock_ns};
-    if (box->has_floor) latency.floor_ns = box->floor_ns;
+    if (box->floor_ns > 0) latency.floor_ns = box->floor_ns;
     return latency;
   } catch (const std::system_error& error) {
     return {.error = error.what()};
