@@ -13,9 +13,8 @@ constexpr char kSetUp[] =
     "CREATE TABLE locks (name TEXT PRIMARY KEY, token TEXT NOT NULL, "
     "record TEXT NOT NULL, beat INTEGER NOT NULL)";
 
-// Is it free? Take it. Give it back.
+// Take it. Give it back.
 constexpr const char* kStatements[] = {
-    "SELECT token, record, beat FROM locks WHERE name = 'lock'",
     "INSERT OR IGNORE INTO locks VALUES('lock', "
     "'0123456789abcdef0123456789abcdef', "
     "'lockfile1 token=0123456789abcdef0123456789abcdef "

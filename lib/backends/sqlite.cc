@@ -12,6 +12,7 @@
 #include <sqlite3.h>
 
 #include <cerrno>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -31,6 +32,16 @@ constexpr auto kBusyStep = std::chrono::microseconds(500);
 constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS locks (name TEXT PRIMARY KEY, "
     "token TEXT NOT NULL, record TEXT NOT NULL, beat INTEGER NOT NULL)";
+
+constexpr const char* kSelect =
+    "SELECT token, record, beat FROM locks WHERE name = 'lock'";
+constexpr const char* kInsert =
+    "INSERT OR IGNORE INTO locks VALUES('lock', ?1, ?2, 0)";
+constexpr const char* kDelete = "DELETE FROM locks WHERE token = ?1";
+constexpr const char* kDeleteVersion =
+    "DELETE FROM locks WHERE token || ':' || beat = ?1";
+constexpr const char* kBeat =
+    "UPDATE locks SET beat = beat + 1 WHERE token = ?1";
 
 struct CloseDatabase {
   void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
@@ -88,16 +99,18 @@ class SqliteBackend final : public Backend {
     *take = Take::kHeld;
     Status status = OpenDatabase(/*create=*/true);
     if (!status.ok()) return status;
-    Row row;
     // A look needs no write lock: a waiter does not get into a writer's way.
-    status = Read(&row);
-    if (IsBusy(status) || (status.ok() && row.found)) return Status::Ok();
-    if (!status.ok()) return status;
+    if (hold.look_first) {
+      Row row;
+      status = Read(&row);
+      if (IsBusy(status) || (status.ok() && row.found)) return Status::Ok();
+      if (!status.ok()) return status;
+    }
     int changes = 0;
-    status = Change("INSERT OR IGNORE INTO locks VALUES('lock', ?1, ?2, 0)",
-                    hold, &changes);
+    status = Change(kInsert, hold, &changes);
+    hold.look_first = changes == 0;
     if (IsBusy(status)) return Status::Ok();
-    if (status.ok() && changes == 1) *take = Take::kTaken;
+    if (changes == 1) *take = Take::kTaken;
     return status;
   }
 
@@ -107,7 +120,7 @@ class SqliteBackend final : public Backend {
     if (!status.ok()) return status;
     int changes = 0;
     if (db_ != nullptr) {
-      status = Change("DELETE FROM locks WHERE token = ?1", hold, &changes);
+      status = Change(kDelete, hold, &changes);
     }
     return status.ok() && changes == 0 ? Lost() : status;
   }
@@ -143,8 +156,7 @@ class SqliteBackend final : public Backend {
     Hold key;
     key.token = seen.version;
     int changes = 0;
-    status = Change("DELETE FROM locks WHERE token || ':' || beat = ?1", key,
-                    &changes);
+    status = Change(kDeleteVersion, key, &changes);
     if (changes == 1) *broke = Broke::kBroken;
     if (IsBusy(status)) {
       *broke = Broke::kBusy;
@@ -159,14 +171,17 @@ class SqliteBackend final : public Backend {
     if (!status.ok()) return status;
     int changes = 0;
     if (db_ != nullptr) {
-      status = Change("UPDATE locks SET beat = beat + 1 WHERE token = ?1", hold,
-                      &changes);
+      status = Change(kBeat, hold, &changes);
     }
     return status.ok() && changes == 0 ? Lost() : status;
   }
 
   // SQLite forbids to carry a connection across fork(), even to close it.
-  void ForgetInChild() override { (void)db_.release(); }
+  void ForgetInChild() override {
+    for (auto& [sql, statement] : statements_) (void)statement.release();
+    statements_.clear();
+    (void)db_.release();
+  }
 
  private:
   struct Row {
@@ -201,7 +216,7 @@ class SqliteBackend final : public Backend {
     if (db_ != nullptr) {
       sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
       if (moved == 0) return Status::Ok();
-      db_.reset();
+      Disconnect();
     }
     OpenGuard& open_guard = os_.local<OpenGuard>();
     const std::lock_guard guard(open_guard.mutex);
@@ -246,7 +261,7 @@ class SqliteBackend final : public Backend {
     }
     if (code == SQLITE_OK) return Status::Ok();
     Status status = Failed("use the database", code);
-    db_.reset();
+    Disconnect();
     if (IsBusy(status)) {
       // Nobody keeps a transaction open for so long: locking does not work.
       status.code = Errc::kUnsupported;
@@ -255,26 +270,37 @@ class SqliteBackend final : public Backend {
     return status;
   }
 
-  Status Prepare(const char* sql, Statement* statement) {
-    sqlite3_stmt* raw = nullptr;
-    const int code = sqlite3_prepare_v2(db_.get(), sql, -1, &raw, nullptr);
-    statement->reset(raw);
-    return code == SQLITE_OK ? Status::Ok() : Failed("read", code);
+  void Disconnect() {
+    statements_.clear();
+    db_.reset();
+  }
+
+  // Prepared once a connection; `sql` is one of the constants of this file.
+  int Prepare(const char* sql, sqlite3_stmt** out) {
+    Statement& statement = statements_[sql];
+    int code = SQLITE_OK;
+    if (statement == nullptr) {
+      sqlite3_stmt* raw = nullptr;
+      code = sqlite3_prepare_v2(db_.get(), sql, -1, &raw, nullptr);
+      statement.reset(raw);
+    }
+    *out = statement.get();
+    return code;
   }
 
   Status Change(const char* sql, const Hold& hold, int* changes) {
     *changes = 0;
-    Statement statement;
-    const Status status = Prepare(sql, &statement);
-    if (!status.ok()) return status;
-    BindText(statement.get(), 1, hold.token);
-    if (sqlite3_bind_parameter_count(statement.get()) > 1) {
-      BindText(statement.get(), 2, hold.record);
+    sqlite3_stmt* statement = nullptr;
+    int code = Prepare(sql, &statement);
+    if (code != SQLITE_OK) return Failed("read", code);
+    BindText(statement, 1, hold.token);
+    if (sqlite3_bind_parameter_count(statement) > 1) {
+      BindText(statement, 2, hold.record);
     }
-    const int code = sqlite3_step(statement.get());
-    if (code != SQLITE_DONE) return Failed("change", code);
-    *changes = sqlite3_changes(db_.get());
-    return Status::Ok();
+    code = sqlite3_step(statement);
+    if (code == SQLITE_DONE) *changes = sqlite3_changes(db_.get());
+    sqlite3_reset(statement);
+    return code == SQLITE_DONE ? Status::Ok() : Failed("change", code);
   }
 
   static void BindText(sqlite3_stmt* statement, int index,
@@ -292,21 +318,20 @@ class SqliteBackend final : public Backend {
 
   Status Read(Row* row) {
     *row = Row{};
-    sqlite3_stmt* raw = nullptr;
-    int code = sqlite3_prepare_v2(
-        db_.get(), "SELECT token, record, beat FROM locks WHERE name = 'lock'",
-        -1, &raw, nullptr);
-    const Statement statement(raw);
+    sqlite3_stmt* statement = nullptr;
+    int code = Prepare(kSelect, &statement);
     // No table yet: somebody has just created the file.
     if ((code & 0xff) == SQLITE_ERROR) return Status::Ok();
-    if (code == SQLITE_OK) code = sqlite3_step(raw);
-    if (code == SQLITE_DONE) return Status::Ok();
-    if (code != SQLITE_ROW) return Failed("read", code);
-    row->found = true;
-    row->token = Column(raw, 0);
-    row->record = Column(raw, 1);
-    row->beat = sqlite3_column_int64(raw, 2);
-    return Status::Ok();
+    if (code == SQLITE_OK) code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+      row->found = true;
+      row->token = Column(statement, 0);
+      row->record = Column(statement, 1);
+      row->beat = sqlite3_column_int64(statement, 2);
+    }
+    sqlite3_reset(statement);
+    return code == SQLITE_ROW || code == SQLITE_DONE ? Status::Ok()
+                                                     : Failed("read", code);
   }
 
   static std::string Column(sqlite3_stmt* statement, int index) {
@@ -319,6 +344,7 @@ class SqliteBackend final : public Backend {
 
   std::mutex mutex_;  // guards the connection
   std::unique_ptr<sqlite3, CloseDatabase> db_;
+  std::map<const char*, Statement> statements_;  // of db_: destroyed before it
 };
 
 }  // namespace
