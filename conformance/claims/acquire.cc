@@ -113,7 +113,13 @@ void UseUpDescriptors() {
 void TryNoDescriptors(const ClaimContext& context) {
   Step("no file descriptor left");
   Actor actor([&] {
-    auto subject = MakeJob(context);
+    // What the program around the lock needs once (a loader, a sanitizer), it
+    // gets before: here it succeeds, and here it fails.
+    auto subject = context.subject.Make(context.dir + "/other");
+    ExpectOk(subject->Acquire(kSoon), "acquire of another lock");
+    ExpectOk(subject->Release(), "release of another lock");
+    (void)context.subject.Make(context.dir + "/missing/other")->Acquire(0ns);
+    subject = MakeJob(context);
     UseUpDescriptors();
     return subject;
   });
