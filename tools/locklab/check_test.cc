@@ -89,6 +89,7 @@ TEST_F(CheckTest, CallsASoundLockSafe) {
   EXPECT_EQ(backend["contention"]["violations"], 0);
   EXPECT_GT(backend["contention"]["wait_ns"]["p99"], 0);
   EXPECT_GT(backend["latency_ns"]["p50"], 0);
+  EXPECT_GT(backend["floor_ns"], 0);
   EXPECT_EQ(report["canary"]["caught"], true);
   EXPECT_EQ(json::parse(ReadWhole(out + "/report.json")), report);
   EXPECT_FALSE(fs::is_empty(out + "/history/excl"));
