@@ -51,16 +51,17 @@ std::string Hex(uint64_t number, int digits) {
 
 // Threads: `gate_` is held from the begin of an acquire() to the end of the
 // matching release(), by the acquiring thread; what is marked (gate) may be
-// touched by its holder only. Looking needs no gate.
+// touched by its holder only. Whoever acts as the holder also has `holding_`,
+// since without Options::threaded that may be several threads. Looking needs
+// neither.
 class LockFile::Impl {
  public:
   Impl(std::string path, const BackendRow& row, Options options, bool choose)
       : path_(std::move(path)),
         options_(std::move(options)),
         os_(options_.os != nullptr ? *options_.os : os::Os::Real()),
-        row_(&row),
         choose_(choose),
-        backend_(row.make(os_, path_, options_)) {
+        first_{&row, row.make(os_, path_, options_)} {
     pid_ = os_.Pid();
   }
 
@@ -68,7 +69,7 @@ class LockFile::Impl {
     CheckFork();
     if (mine_.load() && gate_.load() != 0) {
       g_releases.fetch_add(1, std::memory_order_acq_rel);
-      Report(backend_->Release(hold_));
+      Report(backend().Release(hold_));
     }
   }
 
@@ -86,8 +87,8 @@ class LockFile::Impl {
                : Deadline::Never();
   }
   [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] const BackendRow& row() const { return *row_; }
-  [[nodiscard]] Backend& backend() const { return *backend_; }
+  [[nodiscard]] const BackendRow& row() const { return *chosen_.load()->row; }
+  [[nodiscard]] Backend& backend() const { return *chosen_.load()->backend; }
   [[nodiscard]] os::Os& os() const { return os_; }
 
   Status Remember(Status status) {
@@ -104,6 +105,10 @@ class LockFile::Impl {
   }
 
  private:
+  struct Mechanism {
+    const BackendRow* row = nullptr;
+    std::unique_ptr<Backend> backend;
+  };
   // What a waiter has seen, and since when it has not changed.
   struct Watched {
     std::string version;
@@ -115,27 +120,33 @@ class LockFile::Impl {
     return mine_.load() &&
            (!options_.threaded || owner_thread_.load() == os_.ThreadId());
   }
+  Status Reacquire(bool* still);
   Status EnterGate(Deadline deadline);
   void LeaveGate();
   Status Contend(Deadline deadline);
   Status TryOnce(Take* take);
   Status PrepareHold();
-  bool MayChooseMkdir(const Status& status);
+  bool ChooseAnother(const Status& status);
   Status Examine(Waiter* waiter, bool* broke, os::Clock::duration* look_again);
   Status BreakIfDue(const Sight& sight, const Liveness& life, bool* broke,
                     os::Clock::duration* look_again);
   Status Refused(Deadline deadline);
   Status Taken();
+  Status ReleaseMine();
   void Report(const Status& status);
 
   const std::string path_;
   const Options options_;
   os::Os& os_;
-  const BackendRow* row_;
   const bool choose_;  // no backend was named: mkdir may take link's place
-  std::unique_ptr<Backend> backend_;
+  // Both stay once they are made: somebody may be looking through them.
+  Mechanism first_;
+  Mechanism mkdir_;        // (gate)
+  bool has_links_ = true;  // (gate)
+  std::atomic<const Mechanism*> chosen_{&first_};
 
   std::atomic<uint32_t> gate_{0};
+  std::mutex holding_;  // guards the changes of mine_, and hold_ while it is
   std::atomic<pid_t> pid_{0};
   std::atomic<bool> mine_{false};
   std::atomic<int64_t> owner_thread_{0};
@@ -159,8 +170,11 @@ void LockFile::Impl::CheckFork() {
   if (pid_.load() == os_.Pid()) return;
   const std::lock_guard guard(mutex_);
   if (pid_.load() == os_.Pid()) return;
-  backend_->ForgetInChild();
+  for (const Mechanism* each : {&first_, &mkdir_}) {
+    if (each->backend != nullptr) each->backend->ForgetInChild();
+  }
   mine_.store(false);
+  pending_ = Status::Ok();
   me_ = Owner{};
   holds_ = 0;
   watched_ = Watched{};
@@ -189,36 +203,45 @@ Status LockFile::Impl::Acquire(Deadline deadline, Again again) {
     const std::lock_guard guard(mutex_);
     if (!pending_.ok()) return std::exchange(pending_, Status::Ok());
   }
-  if (IsMyThread()) {
-    bool still = false;
-    const Status status = backend_->StillMine(hold_, &still);
-    if (!status.ok()) return status;
-    if (still && again == Again::kIsFine) return Status::Ok();
-    if (still) {
-      return Status::Make(Errc::kDeadlock,
-                          "this thread holds it already; a second lock() "
-                          "would wait for ever");
-    }
-    // Lost: what was ours is not there any more; contend anew.
-    (void)backend_->Release(hold_);
-    mine_.store(false);
-    LeaveGate();
+  bool still = false;
+  Status status = Reacquire(&still);
+  if (!status.ok()) return status;
+  if (still && again == Again::kIsFine) return Status::Ok();
+  if (still) {
+    return Status::Make(Errc::kDeadlock,
+                        "this thread holds it already; a second lock() would "
+                        "wait for ever");
   }
-  Status status = EnterGate(deadline);
+  status = EnterGate(deadline);
   if (!status.ok()) return status;
   status = Contend(deadline);
   if (status.ok()) return Taken();
-  backend_->GiveUp(hold_);
+  backend().GiveUp(hold_);
+  LeaveGate();
+  return status;
+}
+
+// Whether this thread holds the lock already. If it has lost it, it holds
+// nothing any more and may contend anew.
+Status LockFile::Impl::Reacquire(bool* still) {
+  const std::lock_guard guard(holding_);
+  if (!IsMyThread()) return Status::Ok();
+  const Status status = backend().StillMine(hold_, still);
+  if (!status.ok() || *still) return status;
+  (void)backend().Release(hold_);
+  mine_.store(false);
   LeaveGate();
   return status;
 }
 
 Status LockFile::Impl::Taken() {
   (void)g_releases.load(std::memory_order_acquire);
+  // Before others may give it back: they cannot while it is not `mine_`.
+  if (options_.collect_litter && !collected_) backend().CollectLitter(hold_);
+  collected_ = true;
+  const std::lock_guard guard(holding_);
   owner_thread_.store(os_.ThreadId());
   mine_.store(true);
-  if (options_.collect_litter && !collected_) backend_->CollectLitter();
-  collected_ = true;
   return Status::Ok();
 }
 
@@ -240,35 +263,43 @@ Status LockFile::Impl::PrepareHold() {
   hold_.token = std::move(owner.token);
   hold_.prepared = false;
   hold_.look_first = false;
+  hold_.spent = false;
   return Status::Ok();
 }
 
-bool LockFile::Impl::MayChooseMkdir(const Status& status) {
-  if (!choose_ || row_->name != "link") return false;
+// Where no backend was named, the lock is made with links, or with directories
+// where there are no links or where somebody has made it so.
+bool LockFile::Impl::ChooseAnother(const Status& status) {
+  if (!choose_) return false;
+  if (status.code == Errc::kUnsupported) has_links_ = false;
   os::FileInfo info;
-  const bool no_links = status.code == Errc::kUnsupported;
   const bool is_directory =
-      os_.Lstat(backend_->lock_path().c_str(), &info).ok() &&
+      os_.Lstat(backend().lock_path().c_str(), &info).ok() &&
       info.type == os::FileType::kDirectory;
-  if (!no_links && !is_directory) return false;
-  backend_->GiveUp(hold_);
-  const std::lock_guard guard(mutex_);
-  row_ = FindBackend("mkdir");
-  backend_ = row_->make(os_, path_, options_);
+  const bool needs_mkdir = is_directory || !has_links_;
+  if (needs_mkdir && mkdir_.backend == nullptr) {
+    const BackendRow* row = FindBackend("mkdir");
+    mkdir_ = {row, row->make(os_, path_, options_)};
+  }
+  const Mechanism* choice = needs_mkdir ? &mkdir_ : &first_;
+  if (choice == chosen_.load()) return false;
+  backend().GiveUp(hold_);
+  chosen_.store(choice);
   return true;
 }
 
 Status LockFile::Impl::TryOnce(Take* take) {
-  Status status = backend_->TryTake(hold_, take);
+  Status status = hold_.spent ? PrepareHold() : Status::Ok();
+  if (status.ok()) status = backend().TryTake(hold_, take);
   if (status.ok() && *take == Take::kTaken) return status;
-  if (!MayChooseMkdir(status)) return status;
-  return backend_->TryTake(hold_, take);
+  if (!ChooseAnother(status)) return status;
+  return backend().TryTake(hold_, take);
 }
 
 Status LockFile::Impl::Refused(Deadline deadline) {
   Sight sight;
   std::string who = "somebody";
-  if (backend_->Look(&sight).ok()) {
+  if (backend().Look(&sight).ok()) {
     if (sight.owner.has_value()) {
       who = sight.owner->Describe() + " (" +
             JudgeLife(os_, *sight.owner).reason + ")";
@@ -288,7 +319,7 @@ Status LockFile::Impl::Contend(Deadline deadline) {
   Take take = Take::kHeld;
   status = TryOnce(&take);
   if (!status.ok() || take == Take::kTaken) return status;
-  const std::string& lock_path = backend_->lock_path();
+  const std::string& lock_path = backend().lock_path();
   waiter_ = std::make_unique<Waiter>(
       os_, IsLocalFilesystem(os_, LockNames(lock_path).directory()));
   bool examine = true;
@@ -302,9 +333,9 @@ Status LockFile::Impl::Contend(Deadline deadline) {
     if (hopes > kHopes) broke = false;
     const bool last = deadline.passed(os_.Now());
     if (!last && !broke) {
-      if (look_again == kSeldomLook && backend_->WaitInKernel(deadline)) {
+      if (look_again == kSeldomLook && backend().WaitInKernel(deadline)) {
         examine = true;
-      } else if (!waiter_->Watch(backend_->WatchPath())) {
+      } else if (!waiter_->Watch(backend().WatchPath())) {
         waiter_->Wait(deadline, look_again);
         examine = waiter_->holder_suspect();
         // The file we watched has gone or changed: a try is due at once.
@@ -315,7 +346,7 @@ Status LockFile::Impl::Contend(Deadline deadline) {
     if (!status.ok() || take == Take::kTaken) return status;
     if (last && !broke) return Refused(deadline);
     if (options_.cancelled && options_.cancelled()) {
-      return Status::Failed("wait for", backend_->lock_path(), ECANCELED);
+      return Status::Failed("wait for", backend().lock_path(), ECANCELED);
     }
   }
 }
@@ -324,11 +355,11 @@ Status LockFile::Impl::Contend(Deadline deadline) {
 Status LockFile::Impl::Examine(Waiter* waiter, bool* broke,
                                os::Clock::duration* look_again) {
   // The kernel releases such a lock by itself, and cannot be made to.
-  if (row_->traits.released_on_crash || !options_.break_dead_holders) {
+  if (row().traits.released_on_crash || !options_.break_dead_holders) {
     return Status::Ok();
   }
   Sight sight;
-  Status status = backend_->Look(&sight);
+  Status status = backend().Look(&sight);
   if (!status.ok()) return status;
   if (!sight.held) {
     *broke = true;  // free: worth another try at once
@@ -338,7 +369,12 @@ Status LockFile::Impl::Examine(Waiter* waiter, bool* broke,
     watched_ = Watched{sight.version, os_.Now()};
   }
   Liveness life;
-  if (sight.owner.has_value()) life = JudgeLife(os_, *sight.owner);
+  if (sight.owner.has_value()) {
+    // What this very object left when a reply was lost is nobody's hold.
+    const bool own = sight.owner->SameObject(me_);
+    life = own ? Liveness{Life::kDead, "it is a hold that has failed"}
+               : JudgeLife(os_, *sight.owner);
+  }
   status = BreakIfDue(sight, life, broke, look_again);
   waiter->WatchHolder(life.life == Life::kAlive ? sight.owner->pid : 0);
   return status;
@@ -356,7 +392,7 @@ Status LockFile::Impl::BreakIfDue(const Sight& sight, const Liveness& life,
     }
     if (life.life == Life::kDead) {
       reason = BreakReason::kHolderIsDead;
-    } else if (lease.count() > 0 && unchanged > lease) {
+    } else if (sight.half_broken || (lease.count() > 0 && unchanged > lease)) {
       reason = BreakReason::kAsked;
     }
   } else if (sight.ownerless == Ownerless::kByProof ||
@@ -367,7 +403,7 @@ Status LockFile::Impl::BreakIfDue(const Sight& sight, const Liveness& life,
   if (sight.ownerless != Ownerless::kNo) *look_again = kWatchedLook;
   if (!reason.has_value()) return Status::Ok();
   Broke result = Broke::kBusy;
-  Status status = backend_->Break(sight, *reason, &result);
+  Status status = backend().Break(sight, *reason, &result);
   *broke = result != Broke::kBusy;
   if (result == Broke::kBusy) *look_again = kWatchedLook;
   return status;
@@ -379,18 +415,24 @@ Status LockFile::Impl::Release() {
     const std::lock_guard guard(mutex_);
     if (!pending_.ok()) return std::exchange(pending_, Status::Ok());
   }
-  if (!IsMyThread()) {
-    Sight sight;
-    const Status status = backend_->Look(&sight);
-    if (!status.ok()) return status;
-    if (!sight.held) return Status::Make(Errc::kNotLocked, "nobody holds it");
-    return Status::Make(
-        Errc::kNotMyLock,
-        "it is held by " + (sight.owner.has_value() ? sight.owner->Describe()
-                                                    : "somebody else"));
+  {
+    const std::lock_guard guard(holding_);
+    if (IsMyThread()) return ReleaseMine();
   }
+  Sight sight;
+  const Status status = backend().Look(&sight);
+  if (!status.ok()) return status;
+  if (!sight.held) return Status::Make(Errc::kNotLocked, "nobody holds it");
+  return Status::Make(
+      Errc::kNotMyLock,
+      "it is held by " + (sight.owner.has_value() ? sight.owner->Describe()
+                                                  : "somebody else"));
+}
+
+// With holding_.
+Status LockFile::Impl::ReleaseMine() {
   g_releases.fetch_add(1, std::memory_order_acq_rel);
-  Status status = backend_->Release(hold_);
+  Status status = backend().Release(hold_);
   if (status.ok() || status.code == Errc::kLockLost) {
     mine_.store(false);
     LeaveGate();
@@ -414,21 +456,23 @@ void LockFile::Impl::Report(const Status& status) {
 
 Status LockFile::Impl::Refresh() {
   CheckFork();
+  const std::lock_guard guard(holding_);
   if (!IsMyThread()) {
     return Status::Make(Errc::kNotLocked, "this object does not hold it");
   }
-  return backend_->Refresh(hold_);
+  return backend().Refresh(hold_);
 }
 
 Status LockFile::Impl::Look(Sight* sight) {
   CheckFork();
-  return backend_->Look(sight);
+  return backend().Look(sight);
 }
 
 Status LockFile::Impl::IAmLocking(bool* mine) {
   CheckFork();
   *mine = false;
-  return IsMyThread() ? backend_->StillMine(hold_, mine) : Status::Ok();
+  const std::lock_guard guard(holding_);
+  return IsMyThread() ? backend().StillMine(hold_, mine) : Status::Ok();
 }
 
 Status LockFile::Impl::Break(const Owner* expected, bool* broke) {
@@ -438,7 +482,7 @@ Status LockFile::Impl::Break(const Owner* expected, bool* broke) {
   Waiter waiter(os_, /*local=*/false);
   while (true) {
     Sight sight;
-    Status status = backend_->Look(&sight);
+    Status status = backend().Look(&sight);
     if (!status.ok() || !sight.held) return status;
     if (expected != nullptr &&
         (!sight.owner.has_value() || !(*sight.owner == *expected))) {
@@ -447,7 +491,7 @@ Status LockFile::Impl::Break(const Owner* expected, bool* broke) {
     const bool dead = sight.owner.has_value() &&
                       JudgeLife(os_, *sight.owner).life == Life::kDead;
     Broke result = Broke::kBusy;
-    status = backend_->Break(
+    status = backend().Break(
         sight, dead ? BreakReason::kHolderIsDead : BreakReason::kAsked,
         &result);
     *broke = result == Broke::kBroken;
@@ -512,8 +556,8 @@ LockFile::LockFile(const std::filesystem::path& path, Options options,
 
 LockFile::~LockFile() = default;
 
-Deadline LockFile::FromNow(Deadline::Duration timeout) {
-  return Deadline::After(timeout, os::Clock::now());
+Deadline LockFile::FromNow(Deadline::Duration timeout) const {
+  return Deadline::After(timeout, impl_->os().Now());
 }
 
 Status LockFile::Acquire(Deadline deadline, Again again) {

@@ -201,14 +201,15 @@ class LockFile {
   enum class Again { kIsFine, kIsDeadlock };
 
   template <typename Rep, typename Period>
-  static Deadline After(std::chrono::duration<Rep, Period> timeout) {
+  [[nodiscard]] Deadline After(
+      std::chrono::duration<Rep, Period> timeout) const {
     using Wide = std::chrono::duration<long double, std::nano>;
     const Wide wide = timeout;
     if (wide >= Wide(Deadline::Duration::max())) return Deadline::Never();
     if (!(wide > Wide::zero())) return Deadline::Now();
     return FromNow(std::chrono::ceil<Deadline::Duration>(wide));
   }
-  static Deadline FromNow(Deadline::Duration timeout);
+  [[nodiscard]] Deadline FromNow(Deadline::Duration timeout) const;
   Status Acquire(Deadline deadline, Again again);
   bool TryUntil(Deadline deadline);
   void ThrowIfBad(Status status, bool releasing = false) const;

@@ -24,6 +24,9 @@ struct Hold {
   mutable bool prepared = false;
   // A look is cheaper than a try, and the last try was refused: look first.
   mutable bool look_first = false;
+  // A try put the lock in its place, and it was broken before that was seen.
+  // The token has had its one hold: the next try needs another.
+  mutable bool spent = false;
 };
 
 // This process and thread as an owner, with a new random token.
@@ -52,6 +55,9 @@ struct Sight {
   // examined with what is there when it is to be broken.
   std::string version;
   Ownerless ownerless = Ownerless::kNo;
+  // A breaker that was asked to has taken the lock from its owner, and has not
+  // finished, perhaps because it died: anybody may.
+  bool half_broken = false;
 };
 
 enum class BreakReason {
@@ -109,8 +115,9 @@ class Backend {
   // kept for it.
   virtual void GiveUp(const Hold& hold) { (void)hold; }
 
-  // Removes what dead contenders left. Bounded work; errors are of no matter.
-  virtual void CollectLitter() {}
+  // Removes what dead contenders left, while `hold` lasts. Bounded work; errors
+  // are of no matter.
+  virtual void CollectLitter(const Hold& hold) { (void)hold; }
 
   // This process is a forked child: forget the parent's hold, touch nothing
   // that it shares with the parent.

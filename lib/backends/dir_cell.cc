@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kMaxEntries = 256;  // of a lock directory that are looked at
 constexpr int kLooks = 4;            // until a moving target stands still
+constexpr int kVanishings = 3;       // in a row: the filesystem lies
 
 // The errno values by which rename says that something is in the place.
 bool IsOccupied(int error) {
@@ -23,6 +24,22 @@ bool IsOccupied(int error) {
 
 bool IsNotToBeHad(int error) {
   return error == EINVAL || error == ENOSYS || error == ENOTSUP;
+}
+
+// The entry of a holder that is Python's lockfile: HOST.[-THREAD]PID, where the
+// thread is hexadecimal.
+bool IsForeignOwner(std::string_view entry) {
+  const size_t dot = entry.rfind('.');
+  if (dot == std::string_view::npos || dot == 0) return false;
+  entry.remove_prefix(dot + 1);
+  if (entry.starts_with('-')) entry.remove_prefix(1);
+  return !entry.empty() && std::ranges::all_of(entry, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+  });
+}
+
+bool IsOwner(std::string_view entry) {
+  return IsToken(entry) || IsForeignOwner(entry);
 }
 
 // A directory must be searchable for whom it is to be readable.
@@ -91,8 +108,10 @@ Status DirCell::TryTake(const Hold& hold, Take* take) {
   const int error = Place(aside);
   // Whatever the reply said: if our entry is in the place, the lock is ours.
   const std::string entry = lock_path_ + "/" + hold.token;
-  if (os_.Lstat(entry.c_str(), &info).ok()) {
+  const int looked = os_.Lstat(entry.c_str(), &info).error;
+  if (looked == 0) {
     *take = Take::kTaken;
+    vanished_.store(0);
     return Status::Ok();
   }
   if (IsOccupied(error)) {
@@ -100,15 +119,30 @@ Status DirCell::TryTake(const Hold& hold, Take* take) {
     return Status::Ok();
   }
   GiveUp(hold);
-  // Somebody cleared away what we had prepared: make it anew.
-  if (error == ENOENT && kept) return TryTake(hold, take);
-  if (error == 0) {
-    return Status::Make(Errc::kLockFailed,
-                        "the rename to " + lock_path_ +
-                            " was reported done, but its effect is not there",
-                        EIO);
+  if (error == ENOENT && kept) {
+    // Somebody cleared away what we had prepared: begin anew.
+    hold.spent = true;
+    return Status::Ok();
   }
-  return Status::Failed("create the lock directory", lock_path_, error);
+  return Unseen(hold, error, looked);
+}
+
+// After a try whose effect was looked for and not found.
+Status DirCell::Unseen(const Hold& hold, int placed, int looked) {
+  if (looked != ENOENT && looked != ENOTDIR) {
+    // It may be there all the same: nobody but us would ever remove it.
+    (void)Release(hold);
+    return Status::Failed("look at", lock_path_, looked);
+  }
+  if (placed != 0) {
+    return Status::Failed("create the lock directory", lock_path_, placed);
+  }
+  hold.spent = true;  // broken already
+  if (vanished_.fetch_add(1) + 1 < kVanishings) return Status::Ok();
+  return Status::Make(Errc::kLockFailed,
+                      "the rename to " + lock_path_ +
+                          " was reported done, but its effect is not there",
+                      EIO);
 }
 
 void DirCell::GiveUp(const Hold& hold) {
@@ -139,7 +173,7 @@ Status DirCell::RemoveOwnerless(const std::string& aside) {
     }
     std::vector<std::string> entries;
     os_.ListDir(lock_path_.c_str(), kMaxEntries, &entries);
-    if (std::ranges::any_of(entries, IsToken)) return Status::Ok();  // theirs
+    if (std::ranges::any_of(entries, IsOwner)) return Status::Ok();  // theirs
     if (attempt == kLooks) {
       return Status::Failed("empty the lock directory", lock_path_, error);
     }
@@ -147,12 +181,12 @@ Status DirCell::RemoveOwnerless(const std::string& aside) {
   }
 }
 
-// Only what is not named like a token is touched: this can never hit a lock.
+// Only what is not named like an owner is touched: this can never hit a lock.
 void DirCell::MoveStrangersOut(const std::string& aside) {
   std::vector<std::string> entries;
   os_.ListDir(lock_path_.c_str(), kMaxEntries, &entries);
   for (const std::string& entry : entries) {
-    if (IsToken(entry)) continue;
+    if (IsOwner(entry)) continue;
     const std::string path = lock_path_ + "/" + entry;
     if (os_.Unlink(path.c_str()).ok()) continue;
     if (os_.RemoveDir(path.c_str()).ok()) continue;
@@ -185,10 +219,11 @@ Status DirCell::Look(Sight* sight) {
       return Status::Ok();
     }
     os::FileInfo info;
-    if (!listed.ok() && !os_.Lstat(lock_path_.c_str(), &info).ok()) {
-      return Status::Failed("look at", lock_path_, listed.error);
-    }
     if (!listed.ok()) {
+      const int error = os_.Lstat(lock_path_.c_str(), &info).error;
+      if (error == ENOENT) *sight = Sight{};
+      if (error == ENOENT) return Status::Ok();
+      if (error != 0) return Status::Failed("look at", lock_path_, error);
       sight->note = "it cannot be read (" + ErrnoName(listed.error) + ")";
       return Status::Ok();
     }
@@ -208,7 +243,10 @@ Status DirCell::LookInside(const std::vector<std::string>& entries,
   }
   sight->version = std::to_string(info.ino);
   for (const std::string& entry : entries) sight->version += "/" + entry;
+  sight->version += "/";
   if (entries.empty()) {
+    // Inode numbers are used again: the time tells a new directory.
+    sight->version += "@" + std::to_string(info.mtime_ns);
     sight->ownerless = Ownerless::kAfterGrace;
     sight->note = "the lock directory is empty";
     return Status::Ok();
@@ -254,7 +292,7 @@ Status DirCell::Break(const Sight& seen, BreakReason reason, Broke* broke) {
     std::vector<std::string> entries;
     os_.ListDir(lock_path_.c_str(), kMaxEntries, &entries);
     for (const std::string& entry : entries) {
-      if (seen.version.find("/" + entry) == std::string::npos) continue;
+      if (seen.version.find("/" + entry + "/") == std::string::npos) continue;
       os_.Unlink((lock_path_ + "/" + entry).c_str());
     }
   }
@@ -278,6 +316,9 @@ Status DirCell::Refresh(const Hold& hold) {
   return Status::Ok();
 }
 
-void DirCell::CollectLitter() { CollectDeadTickets(os_, names_); }
+void DirCell::CollectLitter(const Hold& hold) {
+  (void)hold;
+  RemoveTickets(os_, names_, FindDeadTickets(os_, names_));
+}
 
 }  // namespace lockfile

@@ -18,6 +18,7 @@
 #ifndef LOCKLAB_LIB_BACKENDS_DIR_CELL_H_
 #define LOCKLAB_LIB_BACKENDS_DIR_CELL_H_
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,7 @@ class DirCell final : public Backend {
   Status Break(const Sight& seen, BreakReason reason, Broke* broke) override;
   Status Refresh(const Hold& hold) override;
   void GiveUp(const Hold& hold) override;
-  void CollectLitter() override;
+  void CollectLitter(const Hold& hold) override;
 
  private:
   bool SeemsHeld();
@@ -51,6 +52,7 @@ class DirCell final : public Backend {
   int Place(const std::string& aside);
   Status LookInside(const std::vector<std::string>& entries, Sight* sight,
                     bool* again);
+  Status Unseen(const Hold& hold, int placed, int looked);
   // Removes the directory that has lost its owner, and what strangers put in.
   Status RemoveOwnerless(const std::string& aside);
   void MoveStrangersOut(const std::string& aside);
@@ -59,6 +61,7 @@ class DirCell final : public Backend {
   const bool local_;
   const mode_t dir_mode_;
   const bool replaces_;  // place by rename(2) rather than NOREPLACE
+  std::atomic<int> vanished_{0};  // times in a row that a try left no trace
 };
 
 }  // namespace lockfile

@@ -5,7 +5,9 @@
 // Needs: an O_EXCL that is atomic (NFS: since version 3).
 // Weaknesses: the lock is visible empty for a moment. A creator that dies in
 // that moment has left its ticket before, by which it is known to be dead; a
-// creator that is merely slow has one, too, and is known to be alive.
+// creator that is merely slow has one, too, and is known to be alive. If the
+// reply to the creation is lost, the creator does not know that it was made:
+// then it stands empty until the creator's process ends.
 #include <fcntl.h>
 
 #include <cerrno>
@@ -38,7 +40,7 @@ class ExclBackend final : public SoftFile {
     int error = os_.WriteStart(fd, text.data(), text.size()).error;
     const int closed = os_.Close(fd).error;
     if (error == 0) error = closed;
-    // It is ours, and nobody clears it while our ticket stands.
+    // It is ours, and nobody clears it while our ticket stands and we live.
     if (error != 0) os_.Unlink(lock_path_.c_str());
     return error;
   }

@@ -81,12 +81,14 @@ class PidBackend final : public LinkBackend {
   int Place(const Hold& hold, const std::string& ticket) override {
     const int error = LinkBackend::Place(hold, ticket);
     if (!HasNoLinks(error)) return error;
-    const std::string copy = ticket + ".broken";  // collected like a ticket
+    const std::string copy = names_.Copy(hold.ticket);
     const Status wrote = WriteRecordFile(os_, copy, Text(hold), mode_, &mine_);
     if (!wrote.ok()) return wrote.sys;
     const int placed =
         os_.RenameNoReplace(copy.c_str(), lock_path_.c_str()).error;
-    if (placed != 0) os_.Unlink(copy.c_str());
+    // If the copy was still there to be removed, it is not the lock; its inode
+    // number may become another's now.
+    if (placed != 0 && os_.Unlink(copy.c_str()).ok()) mine_ = os::FileInfo{};
     return placed;
   }
 

@@ -107,7 +107,9 @@ std::string TicketName(const Owner& owner) {
 }
 
 std::optional<Life> JudgeTicket(os::Os& os, std::string_view name) {
-  if (name.ends_with(".broken")) name.remove_suffix(7);
+  for (const std::string_view suffix : {".broken", ".copy"}) {
+    if (name.ends_with(suffix)) name.remove_suffix(suffix.size());
+  }
   const std::string_view token = TakeUntilDot(&name);
   const std::string_view scope = TakeUntilDot(&name);
   uint64_t pid = 0;
@@ -122,6 +124,8 @@ std::optional<Life> JudgeTicket(os::Os& os, std::string_view name) {
   if (self.boot_id.empty() || scope.substr(0, 16) != mine.host) {
     return Life::kUnknown;
   }
+  // Its maker could not tell which boot it was: see JudgeLife.
+  if (scope.substr(16, 8) == ScopeOf("", "", 0, 0).boot) return Life::kUnknown;
   if (scope.substr(16, 8) != mine.boot) return Life::kDead;
   if (self.pid_ns == 0 || scope.substr(24, 8) != mine.namespaces) {
     return Life::kUnknown;
@@ -172,15 +176,22 @@ bool IsLocalFilesystem(os::Os& os, const std::string& directory) {
          });
 }
 
-void CollectDeadTickets(os::Os& os, const LockNames& names) {
+std::vector<std::string> FindDeadTickets(os::Os& os, const LockNames& names) {
   std::vector<std::string> entries;
-  if (!os.ListDir(names.directory().c_str(), kMaxEntries, &entries).ok()) {
-    return;
-  }
+  std::vector<std::string> dead;
+  os.ListDir(names.directory().c_str(), kMaxEntries, &entries);
   for (const std::string& entry : entries) {
     const std::string_view tail = names.Tail(entry);
     if (tail.empty() || JudgeTicket(os, tail) != Life::kDead) continue;
-    RemoveLeftover(os, names.Ticket(tail), tail.substr(0, kTokenLength));
+    dead.emplace_back(tail);
+  }
+  return dead;
+}
+
+void RemoveTickets(os::Os& os, const LockNames& names,
+                   const std::vector<std::string>& tickets) {
+  for (const std::string& ticket : tickets) {
+    RemoveLeftover(os, names.Ticket(ticket), ticket.substr(0, kTokenLength));
   }
 }
 

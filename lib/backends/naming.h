@@ -3,6 +3,7 @@
 // A lock at /d/x.lock has, beside it:
 //   x.lock.TICKET          a ticket: see soft_file.h
 //   x.lock.TICKET.broken   a ticket that a breaker took away from its holder
+//   x.lock.TICKET.copy     what the pid backend renames into place
 //   x.lock.break           the guard under which breakers work: a lock itself
 //
 // A ticket's name says who made it, so that what a dead process left behind
@@ -15,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lib/os/os.h"
 #include "lib/owner.h"
@@ -43,6 +45,9 @@ class LockNames {
   [[nodiscard]] std::string Broken(std::string_view ticket) const {
     return Ticket(ticket) + ".broken";
   }
+  [[nodiscard]] std::string Copy(std::string_view ticket) const {
+    return Ticket(ticket) + ".copy";
+  }
   [[nodiscard]] std::string Guard() const { return stem_path_ + "break"; }
   // The part of a directory entry's name behind "x.lock."; empty: the entry
   // has nothing to do with this lock.
@@ -58,9 +63,12 @@ class LockNames {
 // is fresh and inotify tells of every change. Unknown ones count as remote.
 [[nodiscard]] bool IsLocalFilesystem(os::Os& os, const std::string& directory);
 
-// Removes what dead processes left of their tickets for this lock. Looks at
-// a bounded number of entries.
-void CollectDeadTickets(os::Os& os, const LockNames& names);
+// The tickets for this lock that dead processes left. Looks at a bounded number
+// of entries.
+[[nodiscard]] std::vector<std::string> FindDeadTickets(os::Os& os,
+                                                       const LockNames& names);
+void RemoveTickets(os::Os& os, const LockNames& names,
+                   const std::vector<std::string>& tickets);
 
 }  // namespace lockfile
 

@@ -1,5 +1,7 @@
 #include "lib/backends/soft_file.h"
 
+#include <fcntl.h>
+
 #include <cerrno>
 #include <vector>
 
@@ -9,6 +11,7 @@ namespace lockfile {
 namespace {
 
 constexpr size_t kMaxEntries = 65536;  // of the directory, to find tickets
+constexpr int kVanishings = 3;         // in a row: the filesystem lies
 
 }  // namespace
 
@@ -42,6 +45,13 @@ Status SoftFile::TryTake(const Hold& hold, Take* take) {
   if (!status.ok()) return status;
   hold.prepared = true;
   const int error = Place(hold, ticket);
+  if (error == ENOENT && kept) {
+    // Somebody cleared our ticket away while we waited: begin anew. What stands
+    // there may bear its inode number by now, and is not ours.
+    hold.prepared = false;
+    hold.spent = true;
+    return Status::Ok();
+  }
   // The reply may have been lost and the request repeated, or it may lie: what
   // is there decides.
   bool mine = false;
@@ -49,16 +59,29 @@ Status SoftFile::TryTake(const Hold& hold, Take* take) {
   if (mine) {
     *take = Take::kTaken;
     ticket_used_.store(false);
+    vanished_.store(0);
     return Status::Ok();
   }
   if (error == EEXIST) hold.look_first = true;
   if (error == EEXIST && KeepsTicket()) return Status::Ok();
+  if (error == 0) return Unseen(hold, looked);
   GiveUp(hold);
-  if (error == EEXIST) return Status::Ok();
-  // Somebody cleared our ticket away while we waited: make it anew.
-  if (error == ENOENT && kept) return TryTake(hold, take);
-  if (error != 0) return PlaceFailed(error);
-  if (looked != 0) return Status::Failed("look at", lock_path_, looked);
+  return error == EEXIST ? Status::Ok() : PlaceFailed(error);
+}
+
+// After a placing that was reported done, and is not seen.
+Status SoftFile::Unseen(const Hold& hold, int looked) {
+  hold.prepared = false;
+  const std::string ticket = names_.Ticket(hold.ticket);
+  const int used = os_.Unlink(ticket.c_str()).error;
+  if (looked != 0) {
+    // It is there, then, and nobody but us would ever remove it.
+    if (used == 0) os_.Unlink(lock_path_.c_str());
+    return Status::Failed("look at", lock_path_, looked);
+  }
+  os_.Unlink(names_.Broken(hold.ticket).c_str());  // of a breaker that died
+  hold.spent = true;
+  if (vanished_.fetch_add(1) + 1 < kVanishings) return Status::Ok();
   return Status::Make(Errc::kLockFailed,
                       "the creation of " + lock_path_ +
                           " was reported done, but its effect is not there",
@@ -75,14 +98,21 @@ Status SoftFile::Release(const Hold& hold) {
   bool mine = false;
   const int looked = IsMine(hold, &mine);
   if (looked != 0) return Status::Failed("look at", lock_path_, looked);
+  if (!mine && ticket_used_.load()) return Status::Ok();  // by us, last time
   if (!mine) {
     os_.Unlink(ticket.c_str());
+    os_.Unlink(names_.Broken(hold.ticket).c_str());  // of a breaker that died
     return Lost();
   }
   if (!ticket_used_.load()) {
     const int error = os_.Unlink(ticket.c_str()).error;
-    if (error == ENOENT) return Lost();
-    if (error != 0) return Status::Failed("remove", ticket, error);
+    if (error != 0 && error != ENOENT) {
+      return Status::Failed("remove", ticket, error);
+    }
+    bool ours = error == 0;
+    const Status status = ours ? Status::Ok() : IsRightOurs(hold, &ours);
+    if (!status.ok()) return status;
+    if (!ours) return Lost();
     ticket_used_.store(true);
   }
   const int error = os_.Unlink(lock_path_.c_str()).error;
@@ -90,6 +120,27 @@ Status SoftFile::Release(const Hold& hold) {
     return Status::Failed("remove", lock_path_, error);
   }
   return Status::Ok();
+}
+
+// A breaker renames the ticket away, removes the lock, then the renamed ticket.
+// So if that is not there and then the lock is still ours, no breaker was at
+// it: the ticket was removed by a call of ours whose reply was lost.
+Status SoftFile::IsRightOurs(const Hold& hold, bool* ours) {
+  os::FileInfo info;
+  const std::string broken = names_.Broken(hold.ticket);
+  const int error = os_.Lstat(broken.c_str(), &info).error;
+  if (error != 0 && error != ENOENT) {
+    return Status::Failed("look at", broken, error);
+  }
+  // By its token: the number of its inode may be a successor's by now.
+  Sight sight;
+  const Status status = Look(&sight);
+  if (!status.ok()) return status;
+  const bool there =
+      sight.owner.has_value() && sight.owner->token == hold.token;
+  *ours = there && error == ENOENT;
+  if (!there) os_.Unlink(broken.c_str());
+  return status;
 }
 
 Status SoftFile::StillMine(const Hold& hold, bool* mine) {
@@ -118,7 +169,7 @@ int SoftFile::ReadLock(std::string* text, os::FileInfo* info,
     *note = "it cannot be read (" + ErrnoName(error) + ")";
   }
   // It is there, then, as long as it can be looked at.
-  return os_.Lstat(lock_path_.c_str(), info).ok() ? 0 : error;
+  return os_.Lstat(lock_path_.c_str(), info).error;
 }
 
 std::optional<Owner> SoftFile::Parse(const std::string& text) const {
@@ -137,7 +188,11 @@ Status SoftFile::Look(Sight* sight) {
   sight->version = std::to_string(info.dev) + ":" + std::to_string(info.ino) +
                    ":" + std::to_string(info.mtime_ns) + ":" +
                    std::to_string(info.size) + ":" + text;
-  if (sight->owner.has_value()) return Status::Ok();
+  if (sight->owner.has_value()) {
+    const std::string ticket = TicketName(*sight->owner);
+    sight->half_broken = os_.Lstat(names_.Broken(ticket).c_str(), &info).ok();
+    return Status::Ok();
+  }
   if (sight->note.empty() && MayBeHalfMade(text)) {
     sight->ownerless = Ownerless::kByProof;
   }
@@ -205,7 +260,9 @@ Status SoftFile::BreakUnderGuard(const Sight& seen, BreakReason reason,
   *broke = Broke::kBroken;
   if (seen.owner.has_value()) {
     const std::string ticket = TicketName(*seen.owner);
-    os_.Unlink(names_.Ticket(ticket).c_str());
+    if (reason == BreakReason::kHolderIsDead) {
+      os_.Unlink(names_.Ticket(ticket).c_str());
+    }
     os_.Unlink(names_.Broken(ticket).c_str());
   }
   return Status::Ok();
@@ -214,9 +271,8 @@ Status SoftFile::BreakUnderGuard(const Sight& seen, BreakReason reason,
 Status SoftFile::GainRight(const Sight& seen, BreakReason reason,
                            bool* gained) {
   *gained = true;
-  if (reason == BreakReason::kOwnerless) {
-    *gained = CreatorsAreDead();
-    return Status::Ok();
+  if (seen.ownerless == Ownerless::kByProof) {
+    return GainFromCreators(reason, gained);
   }
   // A foreign lock has no ticket: nothing can be better than what was seen.
   if (reason == BreakReason::kHolderIsDead || !seen.owner.has_value()) {
@@ -231,16 +287,50 @@ Status SoftFile::GainRight(const Sight& seen, BreakReason reason,
   // Used: by a breaker that died, by a holder that died, or by a holder that
   // is about to remove the lock itself.
   os::FileInfo info;
-  *gained = os_.Lstat(broken.c_str(), &info).ok() ||
-            JudgeLife(os_, *seen.owner).life == Life::kDead;
+  *gained = os_.Lstat(broken.c_str(), &info).ok();
+  if (*gained || JudgeLife(os_, *seen.owner).life != Life::kDead) {
+    return Status::Ok();
+  }
+  // It may have died after it had removed the lock: what stands there now?
+  Sight now;
+  const Status status = Look(&now);
+  *gained = now.held && now.version == seen.version;
+  return status;
+}
+
+// The lock may be removed if it is the same file before and after the look for
+// its creator, and still half made: then a living creator's ticket was there
+// all the time. The open descriptor keeps its inode from being used again.
+Status SoftFile::GainFromCreators(BreakReason reason, bool* gained) {
+  *gained = false;
+  constexpr int kFlags =
+      O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+  const os::SysResult opened = os_.Open(lock_path_.c_str(), kFlags, 0);
+  if (opened.error == ENOENT) return Status::Ok();
+  if (!opened.ok()) return Status::Failed("open", lock_path_, opened.error);
+  const int fd = static_cast<int>(opened.value);
+  os::FileInfo opened_info;
+  os::FileInfo info;
+  std::string text(kMaxRecord, '\0');
+  if (os_.Fstat(fd, &opened_info).ok() && CreatorsAreDead(reason)) {
+    const os::SysResult read = os_.ReadStart(fd, text.data(), text.size());
+    text.resize(read.ok() ? static_cast<size_t>(read.value) : 0);
+    *gained = read.ok() && !Parse(text).has_value() && MayBeHalfMade(text) &&
+              os_.Lstat(lock_path_.c_str(), &info).ok() &&
+              info.SameFile(opened_info);
+  }
+  os_.Close(fd);
   return Status::Ok();
 }
 
 // A lock without a record was made by one who had made its ticket before. It
 // is a dead one's if there is such a ticket of a dead process, and no other.
-bool SoftFile::CreatorsAreDead() {
+// Who asks for the break answers for creators of whom nothing is known.
+bool SoftFile::CreatorsAreDead(BreakReason reason) {
+  const bool asked = reason == BreakReason::kAsked;
   std::vector<std::string> entries;
-  if (!os_.ListDir(names_.directory().c_str(), kMaxEntries, &entries).ok()) {
+  if (!os_.ListDir(names_.directory().c_str(), kMaxEntries, &entries).ok() ||
+      entries.size() == kMaxEntries) {
     return false;
   }
   bool any_dead = false;
@@ -248,10 +338,11 @@ bool SoftFile::CreatorsAreDead() {
     const std::string_view tail = names_.Tail(entry);
     if (tail.empty()) continue;
     const std::optional<Life> life = JudgeTicket(os_, tail);
-    if (life == Life::kAlive || life == Life::kUnknown) return false;
+    if (life == Life::kAlive) return false;
+    if (life == Life::kUnknown && !asked) return false;
     any_dead = any_dead || life == Life::kDead;
   }
-  return any_dead;
+  return any_dead || asked;
 }
 
 Status SoftFile::Refresh(const Hold& hold) {
@@ -265,8 +356,14 @@ Status SoftFile::Refresh(const Hold& hold) {
                     : Status::Failed("refresh", lock_path_, error);
 }
 
-void SoftFile::CollectLitter() {
-  CollectDeadTickets(os_, names_);
+void SoftFile::CollectLitter(const Hold& hold) {
+  const std::vector<std::string> tickets = FindDeadTickets(os_, names_);
+  // A dead creator's ticket is the proof that its half-made lock is nobody's.
+  // As long as the lock is ours there is none, and the dead will not make one.
+  bool mine = false;
+  if (!tickets.empty() && StillMine(hold, &mine).ok() && mine) {
+    RemoveTickets(os_, names_, tickets);
+  }
   // A breaker may have died before it had cleared its guard away.
   Sight sight;
   if (!guard_.Look(&sight).ok() || !sight.held) return;

@@ -12,10 +12,10 @@
 //     breaker first renames the ticket away: that fails if the holder has used
 //     it, and makes the holder's use of it fail otherwise.
 // A token names one hold and is never used again, so what was seen to be T's
-// lock stays T's lock until the one who has the right removes it. The next
-// breaker finishes what a dead one began: the guard of a dead breaker is
-// broken like any directory lock, and the renamed ticket tells that the right
-// is with the breakers already.
+// lock stays T's lock until the one who has the right removes it. Everybody who
+// waits may finish what a dead breaker began: its guard is broken like any
+// directory lock, and the renamed ticket tells that the right is with the
+// breakers already.
 #ifndef LOCKLAB_LIB_BACKENDS_SOFT_FILE_H_
 #define LOCKLAB_LIB_BACKENDS_SOFT_FILE_H_
 
@@ -38,7 +38,7 @@ class SoftFile : public Backend {
   Status Break(const Sight& seen, BreakReason reason, Broke* broke) final;
   Status Refresh(const Hold& hold) final;
   void GiveUp(const Hold& hold) final;
-  void CollectLitter() final;
+  void CollectLitter(const Hold& hold) final;
 
  protected:
   SoftFile(os::Os& os, const std::string& lock_path, const Options& options);
@@ -69,11 +69,16 @@ class SoftFile : public Backend {
 
  private:
   Status Lost() const;
+  Status Unseen(const Hold& hold, int looked);
+  // Whether the lock is this hold's though its ticket is gone, and no breaker
+  // has it.
+  Status IsRightOurs(const Hold& hold, bool* ours);
   Status TakeGuard(const Hold& hold, bool* taken);
   Status BreakUnderGuard(const Sight& seen, BreakReason reason, Broke* broke);
   // Whether the right to remove the lock is the breaker's now.
   Status GainRight(const Sight& seen, BreakReason reason, bool* gained);
-  bool CreatorsAreDead();
+  Status GainFromCreators(BreakReason reason, bool* gained);
+  bool CreatorsAreDead(BreakReason reason);
 
  protected:
   const LockNames names_;
@@ -82,6 +87,7 @@ class SoftFile : public Backend {
   const bool local_;
   DirCell guard_;
   std::atomic<bool> ticket_used_{false};  // by a release that then failed
+  std::atomic<int> vanished_{0};  // times in a row that a try left no trace
 };
 
 }  // namespace lockfile

@@ -27,6 +27,7 @@ namespace {
 // on a loaded machine. Up to ten seconds every step waits for it, whatever the
 // timeout of the lock: this is not yet waiting for the lock.
 constexpr int kBusySteps = 20'000;
+constexpr int kTries = 64;  // until a file that others keep removing is ours
 constexpr auto kBusyStep = std::chrono::microseconds(500);
 
 constexpr const char* kSchema =
@@ -96,22 +97,16 @@ class SqliteBackend final : public Backend {
 
   Status TryTake(const Hold& hold, Take* take) override {
     const std::lock_guard guard(mutex_);
-    *take = Take::kHeld;
-    Status status = OpenDatabase(/*create=*/true);
-    if (!status.ok()) return status;
-    // A look needs no write lock: a waiter does not get into a writer's way.
-    if (hold.look_first) {
-      Row row;
-      status = Read(&row);
-      if (IsBusy(status) || (status.ok() && row.found)) return Status::Ok();
-      if (!status.ok()) return status;
+    for (int attempt = 0; attempt < kTries; ++attempt) {
+      *take = Take::kHeld;
+      Status status = TryOnce(hold, take);
+      // A row in a file that has lost its name excludes nobody.
+      const bool held = status.ok() && *take == Take::kHeld;
+      if (held || !(HasMoved() || status.sys == ESTALE)) return status;
     }
-    int changes = 0;
-    status = Change(kInsert, hold, &changes);
-    hold.look_first = changes == 0;
-    if (IsBusy(status)) return Status::Ok();
-    if (changes == 1) *take = Take::kTaken;
-    return status;
+    return Status::Make(Errc::kLockFailed,
+                        lock_path_ + " is removed again and again by somebody",
+                        ESTALE);
   }
 
   Status Release(const Hold& hold) override {
@@ -122,7 +117,8 @@ class SqliteBackend final : public Backend {
     if (db_ != nullptr) {
       status = Change(kDelete, hold, &changes);
     }
-    return status.ok() && changes == 0 ? Lost() : status;
+    const bool lost = status.ok() ? changes == 0 : HasMoved();
+    return lost ? Lost() : status;
   }
 
   Status StillMine(const Hold& hold, bool* mine) override {
@@ -173,7 +169,8 @@ class SqliteBackend final : public Backend {
     if (db_ != nullptr) {
       status = Change(kBeat, hold, &changes);
     }
-    return status.ok() && changes == 0 ? Lost() : status;
+    const bool lost = status.ok() ? changes == 0 : HasMoved();
+    return lost ? Lost() : status;
   }
 
   // SQLite forbids to carry a connection across fork(), even to close it.
@@ -212,12 +209,8 @@ class SqliteBackend final : public Backend {
   // Opens the database if it is not open, or if its file is no longer the one
   // at the path. Without `create`, db_ stays null where there is no file.
   Status OpenDatabase(bool create) {
-    int moved = 0;
-    if (db_ != nullptr) {
-      sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-      if (moved == 0) return Status::Ok();
-      Disconnect();
-    }
+    if (db_ != nullptr && !HasMoved()) return Status::Ok();
+    Disconnect();
     OpenGuard& open_guard = os_.local<OpenGuard>();
     const std::lock_guard guard(open_guard.mutex);
     os::FileInfo info;
@@ -231,7 +224,8 @@ class SqliteBackend final : public Backend {
       error = info.type == os::FileType::kSymlink ? ELOOP : ENOTSUP;
     }
     if (error != 0) return Status::Failed("open", lock_path_, error);
-    return Connect(create);
+    Status status = Connect(create);
+    return status.sys == ESTALE && !create ? Status::Ok() : status;
   }
 
   // An empty file is an empty database. Made here for the sake of its mode.
@@ -261,6 +255,8 @@ class SqliteBackend final : public Backend {
     }
     if (code == SQLITE_OK) return Status::Ok();
     Status status = Failed("use the database", code);
+    // It was removed after we had found it.
+    if (HasMoved() || status.sys == ENOENT) status.sys = ESTALE;
     Disconnect();
     if (IsBusy(status)) {
       // Nobody keeps a transaction open for so long: locking does not work.
@@ -314,6 +310,32 @@ class SqliteBackend final : public Backend {
     const Status status = OpenDatabase(/*create=*/false);
     if (!status.ok() || db_ == nullptr) return status;
     return Read(row);
+  }
+
+  Status TryOnce(const Hold& hold, Take* take) {
+    Status status = OpenDatabase(/*create=*/true);
+    if (!status.ok()) return status;
+    // A look needs no write lock: a waiter does not get into a writer's way.
+    if (hold.look_first) {
+      Row row;
+      status = Read(&row);
+      if (IsBusy(status) || (status.ok() && row.found)) return Status::Ok();
+      if (!status.ok()) return status;
+    }
+    int changes = 0;
+    status = Change(kInsert, hold, &changes);
+    hold.look_first = changes == 0;
+    if (IsBusy(status)) return Status::Ok();
+    if (changes == 1) *take = Take::kTaken;
+    return status;
+  }
+
+  // Whether the file is no longer the one at the path.
+  bool HasMoved() {
+    int moved = 0;
+    if (db_ == nullptr) return false;
+    sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    return moved != 0;
   }
 
   Status Read(Row* row) {

@@ -77,6 +77,7 @@ struct HelperTask {
   long call = 0;
   long operation = 0;
   struct flock lock {};
+  long result = 0;  // of the call, where the helper was not killed before
 };
 
 LOCKFILE_BARE int RunHelper(void* argument) {
@@ -84,9 +85,12 @@ LOCKFILE_BARE int RunHelper(void* argument) {
   BareCall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0);
   // The caller may have died before the line above.
   if (BareCall(SYS_getppid, 0, 0, 0) != task->parent) return 1;
-  while (BareCall(task->call, task->fd, task->operation,
-                  reinterpret_cast<long>(&task->lock)) == -EINTR) {
+  long result = -EINTR;
+  while (result == -EINTR) {
+    result = BareCall(task->call, task->fd, task->operation,
+                      reinterpret_cast<long>(&task->lock));
   }
+  task->result = result;
   return 0;
 }
 
@@ -139,6 +143,9 @@ SysResult WaitUntil(int fd, KernelLock kind, TimePoint deadline) {
   while (waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {
   }
   close(pidfd);
+  // The kernel refuses to wait: of two processes with two locks each it says
+  // EDEADLK, though other threads than those that wait may hold them.
+  if (task.result < 0) return SysResult::Fail(static_cast<int>(-task.result));
   return SysResult::Ok();
 }
 

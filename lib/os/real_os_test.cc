@@ -201,6 +201,39 @@ INSTANTIATE_TEST_SUITE_P(Kinds, KernelLockTest,
                                                                   : "ofd");
                          });
 
+// Two processes with two locks each: the kernel sees a deadlock where only
+// threads of theirs wait. It says so at once; to wait is then the caller's, and
+// he must not take it for a deadline that has come.
+TEST_F(RealOsTest, WaitThatTheKernelRefusesIsNotATimeout) {
+  const int mine = OpenFile();
+  ASSERT_TRUE(os_.TryLock(mine, KernelLock::kPosix).ok());
+  const std::string path = dir_ + "/theirs";
+  int ready[2];
+  ASSERT_EQ(pipe2(ready, O_CLOEXEC), 0);
+  const Forked other([&] {
+    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (!os_.TryLock(fd, KernelLock::kPosix).ok()) _exit(1);
+    if (write(ready[1], "r", 1) != 1) _exit(1);
+    (void)os_.WaitLock(mine, KernelLock::kPosix, kForever);
+  });
+  char byte = 0;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  const auto asleep = [&] {
+    std::ifstream stat("/proc/" + std::to_string(other.pid()) + "/stat");
+    std::string text;
+    std::getline(stat, text);
+    return text.find(") S ") != std::string::npos;
+  };
+  const TimePoint patience = os_.Now() + 60s;
+  while (!asleep() && os_.Now() < patience) std::this_thread::sleep_for(1ms);
+  const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  const SysResult waited =
+      os_.WaitLock(fd, KernelLock::kPosix, os_.Now() + 60s);
+  EXPECT_TRUE(waited.error == EDEADLK || waited.error == ENOTSUP)
+      << waited.error;
+  for (const int each : {mine, fd, ready[0], ready[1]}) close(each);
+}
+
 TEST_F(RealOsTest, PidIsRightInAForkedChild) {
   const pid_t parent = os_.Pid();
   EXPECT_EQ(parent, getpid());

@@ -1,0 +1,191 @@
+// Locks in bad company: threads that share an object, a janitor who sweeps lock
+// files away, files that vanish between two looks.
+#include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "lib/lock_file.h"
+#include "lib/os/forwarding_os.h"
+
+namespace lockfile {
+namespace {
+
+using namespace std::chrono_literals;
+
+class BadCompanyTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const char* base = std::getenv("TEST_TMPDIR");  // NOLINT: one thread
+    dir_ = std::string(base != nullptr ? base : "/tmp") + "/bad_company_XXXXXX";
+    ASSERT_NE(mkdtemp(dir_.data()), nullptr);
+  }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
+  [[nodiscard]] std::string Path() const { return dir_ + "/x"; }
+
+  std::string dir_;
+};
+
+TEST_F(BadCompanyTest, OneOfManyReleasesCounts) {
+  LockFile lock(Path(), {.threaded = false});
+  for (int round = 0; round < 200; ++round) {
+    lock.acquire();
+    std::atomic<int> released{0};
+    const auto release = [&] {
+      std::error_code error;
+      lock.release(error);
+      if (!error) ++released;
+    };
+    {
+      std::vector<std::jthread> threads;
+      for (int i = 0; i < 3; ++i) threads.emplace_back(release);
+    }
+    ASSERT_EQ(released, 1) << "in round " << round;
+  }
+  LockFile other(Path());
+  other.acquire(0s);
+}
+
+// Several threads of a process share one hold and pass it on; nobody else is
+// let in, and the object stays usable.
+TEST_F(BadCompanyTest, SharedObjectSurvivesLossAndConcurrentUse) {
+  LockFile lock(Path(), {.backend = "link", .threaded = false});
+  LockFile breaker(Path(), {.backend = "link"});
+  std::atomic<bool> done{false};
+  const auto use = [&] {
+    std::error_code error;
+    while (!done) {
+      lock.acquire(10ms, error);
+      (void)lock.i_am_locking(error);
+      lock.release(error);
+    }
+  };
+  {
+    const std::jthread one(use);
+    const std::jthread two(use);
+    std::error_code error;
+    for (int i = 0; i < 300; ++i) breaker.break_lock(error);
+    done = true;
+  }
+  std::error_code error;
+  lock.release(error);
+  LockFile other(Path(), {.backend = "link"});
+  other.acquire(20s, error);
+  EXPECT_FALSE(error) << other.last_error_message();
+}
+
+TEST_F(BadCompanyTest, LookingGoesOnWhileTheDefaultChooses) {
+  MkdirLockFile peer(Path());
+  LockFile lock(Path());
+  const std::string& path = lock.lock_path();
+  std::atomic<bool> done{false};
+  std::jthread looker([&] {
+    while (!done) {
+      (void)lock.is_locked();
+      (void)lock.backend();
+    }
+  });
+  peer.acquire();
+  EXPECT_THROW(lock.acquire(0s), AlreadyLocked);
+  EXPECT_EQ(path, Path() + ".lock");
+  done = true;
+}
+
+TEST_F(BadCompanyTest, DefaultFollowsWhatItsPeersUse) {
+  LockFile lock(Path());
+  {
+    MkdirLockFile peer(Path());
+    peer.acquire();
+    EXPECT_THROW(lock.acquire(0s), AlreadyLocked);
+  }
+  const pid_t pid = fork();
+  if (pid == 0) {
+    (new LinkLockFile(Path()))->acquire();
+    _exit(0);
+  }
+  ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
+  lock.acquire(0s);
+  EXPECT_TRUE(lock.i_am_locking());
+}
+
+// The lock is released just when it is found that it cannot be read.
+class VanishingOs final : public os::ForwardingOs {
+ public:
+  explicit VanishingOs(std::string lock_path) : path_(std::move(lock_path)) {}
+
+ protected:
+  os::SysResult Around(const os::Call& call,
+                       const std::function<os::SysResult()>& next) override {
+    const bool reads = call.name == "Open" || call.name == "ListDir";
+    if (!reads || call.path != path_) return next();
+    std::filesystem::remove_all(path_);
+    return os::SysResult::Fail(EACCES);
+  }
+
+ private:
+  const std::string path_;
+};
+
+TEST_F(BadCompanyTest, UnreadableLockThatVanishesIsFree) {
+  for (const char* backend : {"link", "excl", "mkdir"}) {
+    LockFile holder(Path(), {.backend = backend});
+    holder.acquire();
+    VanishingOs os(Path() + ".lock");
+    LockFile lock(Path(), {.backend = backend, .os = &os});
+    std::error_code error;
+    EXPECT_FALSE(lock.is_locked(error)) << backend;
+    EXPECT_FALSE(error) << backend << ": " << lock.last_error_message();
+    EXPECT_THROW(holder.release(), LockLost);
+  }
+}
+
+// A deadline is by the clock of the seam, like everything else.
+class StoppedClock final : public os::ForwardingOs {
+ public:
+  os::TimePoint Now() override { return start_; }
+
+ private:
+  const os::TimePoint start_ = os::Clock::now();
+};
+
+TEST_F(BadCompanyTest, TimeoutIsByTheClockOfTheSeam) {
+  LockFile holder(Path());
+  holder.acquire();
+  StoppedClock os;
+  std::atomic<int> asked{0};
+  LockFile lock(Path(),
+                {.cancelled = [&] { return ++asked == 20; }, .os = &os});
+  std::error_code error;
+  lock.acquire(1ms, error);
+  EXPECT_EQ(error, std::errc::operation_canceled);
+}
+
+TEST_F(BadCompanyTest, DatabaseThatIsSweptAwayIsMadeAgain) {
+  SqliteLockFile lock(Path());
+  for (int i = 0; i < 50 && !HasFailure(); ++i) {
+    std::jthread janitor([&] {
+      std::this_thread::sleep_for(i * 80us);
+      unlink((Path() + ".lock.db").c_str());
+    });
+    std::error_code error;
+    lock.acquire(20s, error);
+    EXPECT_FALSE(error) << lock.last_error_message();
+    janitor.join();
+    lock.release(error);
+    EXPECT_TRUE(!error || error == Errc::kLockLost)
+        << lock.last_error_message();
+  }
+}
+
+}  // namespace
+}  // namespace lockfile
