@@ -60,7 +60,7 @@ class DirCell final : public Backend {
   const LockNames names_;
   const bool local_;
   const mode_t dir_mode_;
-  const bool replaces_;  // place by rename(2) rather than NOREPLACE
+  const bool replaces_;           // place by rename(2) rather than NOREPLACE
   std::atomic<int> vanished_{0};  // times in a row that a try left no trace
 };
 
