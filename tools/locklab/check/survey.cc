@@ -35,6 +35,9 @@ constexpr double kClaimWork = 0.02;
 // A lock that is broken by a race is caught by chance: almost always at once.
 constexpr uint64_t kCanaryTries = 4;
 
+// How many times as long a contest may last where the disk is slow.
+constexpr int kMostStretch = 16;
+
 std::chrono::milliseconds LatencyTime(const SurveyPlan& plan) {
   return plan.quick ? 200ms : 3000ms;
 }
@@ -140,6 +143,7 @@ class Surveyor {
 
   void Probe();
   void TryCanary();
+  run::ContentionResult HoldContest(const Entry& entry);
   void Contend(Entry* entry);
   void ExamineClaims();
   bool Found(const Job& job, Finding finding);
@@ -172,18 +176,31 @@ void Surveyor::Probe() {
   }
 }
 
+// A slow filesystem gets more time, until enough has been done to judge by.
+run::ContentionResult Surveyor::HoldContest(const Entry& entry) {
+  run::ContentionPlan plan = run::PlanOf(TheContest(), scratch_.path());
+  plan.command_line = plan_.command_line;
+  plan.floor = 10 * plan.processes;
+  if (!plan_.out.empty()) {
+    plan.keep_history = plan_.out + "/history/" + entry.report.name;
+  }
+  for (int stretch = 1;; stretch *= 4) {
+    if (!plan.keep_history.empty()) proc::RemoveTree(plan.keep_history);
+    run::ContentionResult result = run::RunContention(*entry.subject, plan);
+    if (result.acquisitions >= plan.floor || stretch == kMostStretch ||
+        !GoOn()) {
+      return result;
+    }
+    plan.duration *= 4;
+    plan.deadline += plan.duration;
+  }
+}
+
 void Surveyor::Contend(Entry* entry) {
   if (!HoldsContest()) return;
   progress_.Stage(fmt::format("{}: {} processes contend", entry->report.name,
                               TheContest().processes));
-  run::ContentionPlan plan = run::PlanOf(TheContest(), scratch_.path());
-  plan.command_line = plan_.command_line;
-  if (!plan_.out.empty()) {
-    plan.keep_history = plan_.out + "/history/" + entry->report.name;
-    proc::RemoveTree(plan.keep_history);
-  }
-  const run::ContentionResult result =
-      run::RunContention(*entry->subject, plan);
+  const run::ContentionResult result = HoldContest(*entry);
   progress_.Done(Seconds(ContestTime()));
   if (!GoOn()) return;
   if (result.exclusion.verdict != Verdict::kPass && InTrouble()) return;
