@@ -51,6 +51,9 @@ struct ClaimContext {
   std::string dir;  // fresh and empty; removed by the caller
   uint64_t seed = 0;
   bool quick = true;
+  // `dir` as another mount of the same filesystem shows it, with caches of its
+  // own; empty: there is none.
+  std::string other_dir = {};
 };
 
 struct Claim {
@@ -64,6 +67,12 @@ struct Claim {
   Finding (*body)(const ClaimContext& context);
   // Judges the standard contest (contest.h), which a run may have held already.
   bool contest = false;
+  // Asks the directory and not a lock: `context.subject` means nothing to its
+  // body, and a run examines it once, whatever locks it examines.
+  bool primitive = false;
+  // The backends that stand on this primitive, separated by blanks: where it
+  // fails they are not safe, whatever else was seen of them.
+  std::string_view carries = "";
 };
 
 // All rows, in the order of the catalogue.
