@@ -54,6 +54,8 @@ struct ClaimContext {
   // `dir` as another mount of the same filesystem shows it, with caches of its
   // own; empty: there is none.
   std::string other_dir = {};
+  // What primitives call: a test's may lie.
+  lockfile::os::Os& os = lockfile::os::Os::Real();
 };
 
 struct Claim {
@@ -73,6 +75,8 @@ struct Claim {
   // The backends that stand on this primitive, separated by blanks: where it
   // fails they are not safe, whatever else was seen of them.
   std::string_view carries = "";
+  // Features (features.h) without which it is unsupported, separated by blanks.
+  std::string_view needs = "";
 };
 
 // All rows, in the order of the catalogue.

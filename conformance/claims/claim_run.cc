@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "conformance/claims/claim.h"
+#include "conformance/claims/features.h"
 #include "conformance/claims/step.h"
 #include "conformance/proc/child.h"
 #include "conformance/proc/shared.h"
@@ -50,10 +51,26 @@ void Put(const Finding& finding, Box* box) {
   box->done.store(true);
 }
 
+// The first feature that the claim needs and that is not to be had.
+std::string Missing(const Claim& claim, const ClaimContext& context) {
+  for (const std::string_view name : NamesIn(claim.needs)) {
+    const Feature* feature = FindFeature(name);
+    if (feature == nullptr) return "no such feature: " + std::string(name);
+    claims::Step("probing for " + std::string(name));
+    std::string why = WhyMissing(
+        *feature, {.dir = context.dir, .other_dir = context.other_dir});
+    if (!why.empty()) return why;
+  }
+  claims::Step("");
+  return "";
+}
+
 // Bodies end by returning a finding or by throwing one. Anything else that is
 // thrown is the harness's own trouble: no memory, no process, no disk.
 Finding Examine(const Claim& claim, const ClaimContext& context) {
   try {
+    std::string missing = Missing(claim, context);
+    if (!missing.empty()) return Finding::Unsupported(std::move(missing));
     return claim.body(context);
   } catch (const Finding& finding) {
     return finding;
@@ -128,11 +145,11 @@ ClaimRun::ClaimRun(const Claim& claim, const ClaimContext& context,
     state_->dir = std::make_unique<TempDir>(context.dir);
     // Other users take part in some claims.
     chmod(state_->dir->path().c_str(), 0755);
-    ClaimContext own{.subject = context.subject,
-                     .arena = context.arena,
-                     .dir = state_->dir->path(),
-                     .seed = context.seed,
-                     .quick = context.quick};
+    ClaimContext own = context;
+    own.dir = state_->dir->path();
+    if (!own.other_dir.empty()) {
+      own.other_dir += own.dir.substr(own.dir.rfind('/'));
+    }
     Box* box = &*state_->box;
     state_->child =
         Child::Spawn([&claim, &own, box] { return ClaimMain(claim, own, box); },

@@ -134,9 +134,7 @@ void MeetPlantedLink(const ClaimContext& context, const std::string& target,
   Step("a symbolic link to " + what + " is at the lock's path");
   const auto subject = MakeJob(context);
   const std::string path = Inspect(*subject).lock_path();
-  if (!TrySymlink(target, path)) {
-    Unsupported("this filesystem has no symbolic links");
-  }
+  Expect(TrySymlink(target, path), "a symbolic link cannot be made");
   const Outcome got = subject->Acquire(50ms);
   Expect(!got.ok(),
          "acquire followed or ignored a planted symbolic link to " + what);
@@ -195,7 +193,6 @@ Finding ReadOnlyDirectory(const ClaimContext& context) {
 }
 
 Finding SecondUserWaits(const ClaimContext& context) {
-  if (!IsRoot()) Unsupported("only root can try a second user");
   const std::string dir = context.dir + "/shared";
   MakeDirectory(dir, 0777);
   const std::string path = dir + "/job";
@@ -243,7 +240,8 @@ constexpr auto kRows = std::to_array<Claim>({
                   "neither followed nor removed",
      .source = "CWE-59; open(2): O_NOFOLLOW",
      .excuse = nullptr,
-     .body = PlantedSymlinkIsNotFollowed},
+     .body = PlantedSymlinkIsNotFollowed,
+     .needs = "symlinks"},
     {.id = "permission.read_only_directory",
      .level = Level::kMust,
      .statement = "a directory that cannot be written is an error at once",
@@ -255,7 +253,8 @@ constexpr auto kRows = std::to_array<Claim>({
      .statement = "another user waits instead of failing with EACCES",
      .source = "lock files of mode 0644 refuse the second user",
      .excuse = nullptr,
-     .body = SecondUserWaits},
+     .body = SecondUserWaits,
+     .needs = "other-users"},
 });
 
 }  // namespace

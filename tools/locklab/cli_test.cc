@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "conformance/claims/claim.h"
+#include "conformance/claims/features.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/backends.h"
@@ -98,6 +100,33 @@ TEST(List, BackendsAsJsonIsTheTable) {
     EXPECT_EQ(item.at("doc"), row.doc);
     EXPECT_EQ(item.at("path"), "PATH" + std::string(row.suffix));
     EXPECT_EQ(item.at("traits").at("breakable"), row.traits.breakable);
+  }
+}
+
+TEST(List, ClaimsTellWhatTheyNeed) {
+  const Ended ended = RunLocklab({"list", "claims", "--format=json"});
+  EXPECT_EQ(ended.code, kExitOk);
+  const auto claims = nlohmann::json::parse(ended.out).at("claims");
+  ASSERT_EQ(claims.size(), Claims().size());
+  for (size_t i = 0; i < Claims().size(); ++i) {
+    EXPECT_EQ(claims.at(i).at("id"), Claims()[i].id);
+    EXPECT_EQ(claims.at(i).at("needs"), NamesIn(Claims()[i].needs));
+  }
+  EXPECT_THAT(RunLocklab({"list", "claims"}).out,
+              HasSubstr("needs: other-users"));
+}
+
+TEST(List, FeaturesTellWhatToDo) {
+  const Ended text = RunLocklab({"list", "features"});
+  const Ended json = RunLocklab({"list", "features", "--format=json"});
+  EXPECT_EQ(text.code, kExitOk);
+  const auto features = nlohmann::json::parse(json.out).at("features");
+  ASSERT_EQ(features.size(), Features().size());
+  for (size_t i = 0; i < Features().size(); ++i) {
+    const Feature& row = Features()[i];
+    EXPECT_EQ(features.at(i).at("name"), row.name);
+    EXPECT_EQ(features.at(i).at("if_missing"), row.remedy);
+    EXPECT_THAT(text.out, HasSubstr(std::string(row.doc)));
   }
 }
 

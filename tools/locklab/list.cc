@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "conformance/claims/claim.h"
+#include "conformance/claims/features.h"
 #include "lib/backends.h"
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
@@ -75,13 +76,33 @@ std::vector<Item> BackendItems() {
 std::vector<Item> ClaimItems() {
   std::vector<Item> items;
   for (const Claim& claim : Claims()) {
-    items.push_back({std::string(claim.id),
-                     fmt::format("{}: {}\nsource: {}", LevelName(claim.level),
-                                 claim.statement, claim.source),
+    std::string text = fmt::format("{}: {}\nsource: {}", LevelName(claim.level),
+                                   claim.statement, claim.source);
+    if (!claim.carries.empty()) {
+      text += fmt::format("\ncarries: {}", claim.carries);
+    }
+    if (!claim.needs.empty()) text += fmt::format("\nneeds: {}", claim.needs);
+    items.push_back({std::string(claim.id), std::move(text),
                      Json{{"id", std::string(claim.id)},
                           {"level", std::string(LevelName(claim.level))},
                           {"statement", std::string(claim.statement)},
-                          {"source", std::string(claim.source)}}});
+                          {"source", std::string(claim.source)},
+                          {"primitive", claim.primitive},
+                          {"carries", NamesIn(claim.carries)},
+                          {"needs", NamesIn(claim.needs)}}});
+  }
+  return items;
+}
+
+std::vector<Item> FeatureItems() {
+  std::vector<Item> items;
+  for (const Feature& feature : Features()) {
+    items.push_back(
+        {std::string(feature.name),
+         fmt::format("{}\nif missing: {}", feature.doc, feature.remedy),
+         Json{{"name", std::string(feature.name)},
+              {"doc", std::string(feature.doc)},
+              {"if_missing", std::string(feature.remedy)}}});
   }
   return items;
 }
@@ -90,6 +111,7 @@ std::vector<Item> ClaimItems() {
 constexpr ListRow kLists[] = {
     {"backends", BackendItems},
     {"claims", ClaimItems},
+    {"features", FeatureItems},
 };
 
 std::vector<std::string_view> ListNames() {
