@@ -105,6 +105,8 @@ class ClaimRun {
   std::optional<Finding> Wait(lockfile::os::TimePoint until);
 
   [[nodiscard]] const Claim& claim() const;
+  // From its start to its finding; zero before that, or if it did not apply.
+  [[nodiscard]] std::chrono::nanoseconds took() const;
 
  private:
   struct State;

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <string>
 #include <system_error>
 
@@ -29,11 +30,13 @@ using proc::TempDir;
 struct Box {
   static constexpr size_t kReason = 2048;
   static constexpr size_t kStep = 160;
+  static constexpr size_t kEvidence = 16384;
 
   std::atomic<bool> done;
   Verdict verdict;
   char reason[kReason];
   char step[kStep];
+  char evidence[kEvidence];
 };
 
 // Of this process; nullptr where no claim runs.
@@ -48,6 +51,7 @@ void Copy(std::string_view text, char* to, size_t size) {
 void Put(const Finding& finding, Box* box) {
   box->verdict = finding.verdict;
   Copy(finding.reason, box->reason, Box::kReason);
+  Copy(finding.evidence, box->evidence, Box::kEvidence);
   box->done.store(true);
 }
 
@@ -100,8 +104,33 @@ std::string Shorten(std::string reason, const std::string& dir) {
   return reason;
 }
 
+// Lines that tell what a claim that failed left behind.
+std::string WhatIsLeftIn(const std::string& dir) {
+  constexpr int kMost = 20;
+  namespace fs = std::filesystem;
+  std::string lines;
+  std::error_code error;
+  int count = 0;
+  for (fs::recursive_directory_iterator at(dir, error), end;
+       !error && at != end; at.increment(error)) {
+    if (++count > kMost) continue;
+    struct stat info {};
+    if (lstat(at->path().c_str(), &info) != 0) continue;
+    const char* kind = S_ISDIR(info.st_mode)   ? "directory"
+                       : S_ISLNK(info.st_mode) ? "symbolic link"
+                                               : "file";
+    lines += "left: " + at->path().lexically_relative(dir).string() + " (" +
+             kind + ", " + std::to_string(info.st_size) + " bytes, " +
+             std::to_string(info.st_nlink) + " links)\n";
+  }
+  if (count > kMost) {
+    lines += "left: " + std::to_string(count - kMost) + " more\n";
+  }
+  return lines;
+}
+
 Finding Decide(const proc::ExitStatus& status, const Box& box) {
-  if (box.done) return {box.verdict, box.reason};
+  if (box.done) return {box.verdict, box.reason, box.evidence};
   const std::string seen = "its process " + status.Describe() + At(box);
   // Nobody here sends SIGKILL before the deadline: the system ran out of
   // memory, or somebody else was at it.
@@ -129,7 +158,22 @@ struct ClaimRun::State {
   proc::TimePoint deadline;
   std::chrono::milliseconds allowed{};
   std::optional<Finding> finding;
+  proc::TimePoint started = Clock::now();
+  std::chrono::nanoseconds took{0};
+
+  // There is a finding, and the process is gone.
+  void End();
 };
+
+void ClaimRun::State::End() {
+  took = Clock::now() - started;
+  if (finding->verdict == Verdict::kFail) {
+    finding->evidence += WhatIsLeftIn(dir->path());
+  }
+  finding->reason = Shorten(std::move(finding->reason), dir->path());
+  finding->evidence = Shorten(std::move(finding->evidence), dir->path());
+  dir.reset();
+}
 
 ClaimRun::ClaimRun(const Claim& claim, const ClaimContext& context,
                    std::chrono::milliseconds deadline)
@@ -165,6 +209,8 @@ ClaimRun::~ClaimRun() {
   if (state_->child.running()) state_->child.Stop();
 }
 
+std::chrono::nanoseconds ClaimRun::took() const { return state_->took; }
+
 const Claim& ClaimRun::claim() const { return state_->claim; }
 
 std::optional<Finding> ClaimRun::Wait(lockfile::os::TimePoint until) {
@@ -178,11 +224,7 @@ std::optional<Finding> ClaimRun::Wait(lockfile::os::TimePoint until) {
                                   std::to_string(state.allowed.count()) +
                                   " ms" + At(*state.box));
   }
-  if (state.finding) {
-    state.finding->reason =
-        Shorten(std::move(state.finding->reason), state.dir->path());
-    state.dir.reset();
-  }
+  if (state.finding) state.End();
   return state.finding;
 }
 

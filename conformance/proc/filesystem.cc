@@ -1,5 +1,7 @@
 #include "conformance/proc/filesystem.h"
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -60,6 +62,15 @@ bool ParseLine(std::string_view line, Filesystem* mount) {
 }
 
 }  // namespace
+
+bool MayBeShared(std::string_view type) {
+  static constexpr auto kOfOneMachine = std::to_array<std::string_view>(
+      {"bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "fuseblk",
+       "jfs", "ntfs3", "overlay", "ramfs", "reiserfs", "rootfs", "tmpfs",
+       "vfat", "xfs", "zfs"});
+  return std::find(kOfOneMachine.begin(), kOfOneMachine.end(), type) ==
+         kOfOneMachine.end();
+}
 
 Filesystem FindMount(std::string_view mountinfo, std::string_view path) {
   Filesystem best;

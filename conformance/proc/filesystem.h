@@ -20,7 +20,12 @@ struct Filesystem {
 // if `path` does not exist. Never throws.
 [[nodiscard]] Filesystem FilesystemOf(const std::string& path);
 
-// The same for an absolute, canonical `path` and the text of
+// Whether other hosts may have a filesystem of this type mounted at the same
+// time: "nfs4", "cifs", "ceph", "fuse.sshfs", and whatever is not known to be
+// on a disk or in the memory of one machine.
+[[nodiscard]] bool MayBeShared(std::string_view type);
+
+// FilesystemOf an absolute, canonical `path` and the text of
 // /proc/self/mountinfo (see proc_pid_mountinfo(5)). For tests.
 [[nodiscard]] Filesystem FindMount(std::string_view mountinfo,
                                    std::string_view path);

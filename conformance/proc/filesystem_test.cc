@@ -41,6 +41,16 @@ TEST(FindMount, OfNothingIsNothing) {
   EXPECT_EQ(FindMount("", "/"), Filesystem{});
 }
 
+TEST(MayBeShared, IsWhatOneMachineDoesNotOwn) {
+  for (const char* type : {"tmpfs", "ext4", "xfs", "btrfs", "overlay"}) {
+    EXPECT_FALSE(MayBeShared(type)) << type;
+  }
+  for (const char* type : {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs",
+                           "fuse", "hostfs", ""}) {
+    EXPECT_TRUE(MayBeShared(type)) << type;
+  }
+}
+
 TEST(FilesystemOf, KnowsProc) { EXPECT_EQ(FilesystemOf("/proc").type, "proc"); }
 
 TEST(FilesystemOf, AMissingPathIsUnknown) {

@@ -15,13 +15,34 @@ Json Of(const Percentiles& value) {
           {"max", value.max}};
 }
 
+Json Of(const Expectation& value) {
+  return {{"reason", value.reason},
+          {"link", value.link},
+          {"where", value.where}};
+}
+
 Json Of(const ClaimResult& claim) {
   Json json = {{"id", claim.id},
                {"level", LevelName(claim.level)},
                {"verdict", VerdictName(claim.finding.verdict)},
                {"reason", claim.finding.reason}};
+  if (!claim.finding.evidence.empty()) {
+    json["evidence"] = claim.finding.evidence;
+  }
+  json["duration_s"] = claim.duration_s;
+  if (claim.expected) json["expected"] = Of(*claim.expected);
   if (!claim.replay.empty()) json["replay"] = claim.replay;
   return json;
+}
+
+Json Of(const Primitive& primitive) {
+  Json json = Of(primitive.claim);
+  json["carries"] = primitive.carries;
+  return json;
+}
+
+Json Of(const Recommendation& value) {
+  return {{"backend", value.backend}, {"reason", value.reason}};
 }
 
 Json Of(const Contention& value) {
@@ -48,6 +69,9 @@ Json Of(const BackendReport& backend) {
   return {{"name", backend.name},
           {"verdict", WorthName(backend.worth)},
           {"reason", backend.reason},
+          {"supported", backend.supported},
+          {"complete", backend.complete},
+          {"released_on_crash", backend.released_on_crash},
           {"claims", std::move(claims)},
           {"contention", OrNull(backend.contention)},
           {"latency_ns", OrNull(backend.latency_ns)},
@@ -55,19 +79,30 @@ Json Of(const BackendReport& backend) {
 }
 
 Json Of(const Context& context) {
-  return {{"suite_version", context.suite_version},
+  Json versions = Json::object();
+  for (const auto& [name, version] : context.versions) versions[name] = version;
+  return {{"run_id", context.run_id},
+          {"suite_version", context.suite_version},
           {"seed", context.seed},
+          {"command_line", context.command_line},
           {"dir", context.dir},
+          {"other_mount", context.other_mount},
           {"profile", context.profile},
+          {"claims_chosen", context.claims_chosen},
+          {"claims_total", context.claims_total},
+          {"partial", context.partial()},
+          {"expectations", context.expectations},
           {"filesystem",
            {{"type", context.filesystem.type},
             {"source", context.filesystem.source},
-            {"options", context.filesystem.options}}},
+            {"options", context.filesystem.options},
+            {"shared", context.filesystem.shared}}},
           {"kernel", context.kernel},
           {"host", context.host},
           {"processors", context.processors},
           {"started", context.started},
-          {"duration_s", context.duration_s}};
+          {"duration_s", context.duration_s},
+          {"versions", std::move(versions)}};
 }
 
 Json Of(const Canary& canary) {
@@ -83,9 +118,14 @@ std::string ToJson(const RunReport& report) {
   for (const BackendReport& backend : report.backends) {
     backends.push_back(Of(backend));
   }
+  Json primitives = Json::array();
+  for (const Primitive& primitive : report.primitives) {
+    primitives.push_back(Of(primitive));
+  }
   const Json json = {
       {"schema_version", kSchemaVersion},
       {"context", Of(report.context)},
+      {"primitives", std::move(primitives)},
       {"backends", std::move(backends)},
       {"canary",
        report.canary
@@ -93,6 +133,7 @@ std::string ToJson(const RunReport& report) {
            : Of(Canary{.name = "", .caught = false, .reason = "not run"})},
       {"cut_short", report.cut_short},
       {"missing", report.missing},
+      {"recommendation", OrNull(report.recommendation)},
       {"exit_code", static_cast<int>(ExitCodeOf(report))}};
   // File names and messages of the system may be of any bytes.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

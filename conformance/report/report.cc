@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "conformance/report/recommend.h"
+
 namespace locklab::report {
 namespace {
 
@@ -31,9 +33,10 @@ void CountUnsure(const ClaimResult& claim, Tally* tally) {
   if (tally->first_unsure == nullptr) tally->first_unsure = &claim;
 }
 
-Tally Count(const BackendReport& backend) {
+Tally Count(const RunReport& report, const BackendReport& backend) {
   Tally tally;
-  for (const ClaimResult& claim : backend.claims) {
+  for (const ClaimResult* bearing : Bearing(report, backend)) {
+    const ClaimResult& claim = *bearing;
     const Verdict verdict = claim.finding.verdict;
     const bool unsure = verdict == Verdict::kInconclusive;
     if (!unsure && verdict != Verdict::kUnsupported) ++tally.examined;
@@ -64,12 +67,28 @@ bool DetectorProven(const RunReport& report) {
   return report.canary && report.canary->caught;
 }
 
+// What a safe lock is not; empty: nothing.
+std::string Reservations(const Tally& tally, const RunReport& report) {
+  std::string out;
+  if (report.context.partial()) {
+    out = "only " + std::to_string(report.context.claims_chosen) + " of " +
+          std::to_string(report.context.claims_total) +
+          " claims were chosen: of the others nothing is known";
+  }
+  if (tally.should_failed > 0) {
+    if (!out.empty()) out += "; ";
+    out += std::to_string(tally.should_failed) + " SHOULD " +
+           (tally.should_failed == 1 ? "claim" : "claims") + " failed";
+  }
+  return out;
+}
+
 void JudgeBackend(BackendReport* backend, const RunReport& report) {
   if (!backend->supported) {
     backend->worth = Worth::kUnsupported;
     return;
   }
-  const Tally tally = Count(*backend);
+  const Tally tally = Count(report, *backend);
   if (tally.failed > 0) {
     return Set(backend, Worth::kUnsafe,
                Sentence(*tally.first_failed, tally.failed));
@@ -97,11 +116,7 @@ void JudgeBackend(BackendReport* backend, const RunReport& report) {
                    ? "no fault was found, but the canary got away here, too"
                    : "no fault was found, but no canary was tried here");
   }
-  Set(backend, Worth::kSafe,
-      tally.should_failed == 0
-          ? ""
-          : std::to_string(tally.should_failed) + " SHOULD " +
-                (tally.should_failed == 1 ? "claim" : "claims") + " failed");
+  Set(backend, Worth::kSafe, Reservations(tally, report));
 }
 
 }  // namespace
@@ -120,31 +135,85 @@ std::string_view WorthName(Worth worth) {
   return "inconclusive";
 }
 
+std::vector<const ClaimResult*> Bearing(const RunReport& report,
+                                        const BackendReport& backend) {
+  std::vector<const ClaimResult*> bearing;
+  for (const ClaimResult& claim : backend.claims) bearing.push_back(&claim);
+  for (const Primitive& primitive : report.primitives) {
+    const auto& carries = primitive.carries;
+    if (std::find(carries.begin(), carries.end(), backend.name) !=
+        carries.end()) {
+      bearing.push_back(&primitive.claim);
+    }
+  }
+  return bearing;
+}
+
 void Judge(RunReport* report) {
   for (BackendReport& backend : report->backends) {
     JudgeBackend(&backend, *report);
   }
+  report->recommendation = Recommend(*report);
 }
 
-Exit ExitCodeOf(const RunReport& report) {
+namespace {
+
+// What the exit code is made of.
+struct Sum {
   int examined = 0;
   bool failed = false;
-  bool unsure = !report.cut_short.empty() || !DetectorProven(report);
-  for (const BackendReport& backend : report.backends) {
-    const Tally tally = Count(backend);
-    examined += tally.examined;
-    failed |= tally.surprises > 0;
-    if (backend.contention) failed |= backend.contention->violations > 0;
-    for (const ClaimResult& claim : backend.claims) {
-      failed |= claim.level == Level::kMust &&
-                claim.finding.verdict == Verdict::kFail;
-    }
-    unsure |= backend.worth == Worth::kInconclusive;
+  bool unsure = false;
+};
+
+void AddClaim(const ClaimResult& claim, Sum* sum) {
+  switch (claim.finding.verdict) {
+    case Verdict::kFail:
+      sum->failed |= claim.level == Level::kMust;
+      break;
+    case Verdict::kXpass:
+      sum->failed = true;
+      break;
+    case Verdict::kUnsupported:
+    case Verdict::kInconclusive:
+      return;
+    case Verdict::kPass:
+    case Verdict::kXfail:
+      break;
   }
-  if (failed) return kExitFailed;
+  ++sum->examined;
+}
+
+// A partial run may have left a lock out altogether: that is no doubt.
+bool InDoubt(const RunReport& report, const BackendReport& backend) {
+  if (backend.worth != Worth::kInconclusive) return false;
+  const Tally tally = Count(report, backend);
+  return !(report.context.partial() && backend.complete &&
+           tally.examined + tally.unsure == 0);
+}
+
+}  // namespace
+
+Exit ExitCodeOf(const RunReport& report) {
+  Sum sum;
+  sum.unsure = !report.cut_short.empty() || !DetectorProven(report);
+  for (const BackendReport& backend : report.backends) {
+    if (backend.contention) sum.failed |= backend.contention->violations > 0;
+    if (!backend.supported) continue;
+    for (const ClaimResult* claim : Bearing(report, backend)) {
+      AddClaim(*claim, &sum);
+    }
+    sum.unsure |= InDoubt(report, backend);
+  }
+  for (const Primitive& primitive : report.primitives) {
+    // What carries a lock was counted there, if the lock was examined.
+    if (primitive.carries.empty()) AddClaim(primitive.claim, &sum);
+    const Verdict verdict = primitive.claim.finding.verdict;
+    if (verdict == Verdict::kPass || verdict == Verdict::kFail) ++sum.examined;
+  }
+  if (sum.failed) return kExitFailed;
   if (!report.missing.empty()) return kExitMissingFeature;
-  if (examined == 0 && report.cut_short.empty()) return kExitNothingRan;
-  return unsure ? kExitInconclusive : kExitOk;
+  if (sum.examined == 0 && report.cut_short.empty()) return kExitNothingRan;
+  return sum.unsure ? kExitInconclusive : kExitOk;
 }
 
 }  // namespace locklab::report

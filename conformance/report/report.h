@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "conformance/verdict/exit.h"
@@ -15,7 +16,8 @@
 
 namespace locklab::report {
 
-inline constexpr int kSchemaVersion = 1;
+// Of the JSON document: schema.json describes it.
+inline constexpr int kSchemaVersion = 2;
 
 // What a lock is worth on the filesystem that was examined.
 enum class Worth {
@@ -36,11 +38,37 @@ struct Percentiles {
   int64_t max = 0;
 };
 
+// A whole distribution: how many values in each bucket, named by the largest
+// value that belongs to it.
+struct Distribution {
+  std::string of;  // "wait_ns": what was measured, and its unit
+  std::vector<std::pair<int64_t, int64_t>> buckets;
+
+  bool operator==(const Distribution&) const = default;
+};
+
+// The line of an expectations file that says of a failure that it is known.
+struct Expectation {
+  std::string reason;
+  std::string link;   // where to read of it; may be empty
+  std::string where;  // "ext4.expect:12"
+
+  bool operator==(const Expectation&) const = default;
+};
+
 struct ClaimResult {
   std::string id;
   Level level = Level::kMust;
   Finding finding;
   std::string replay;  // the command that runs it again; empty: it passed
+  double duration_s = 0;
+  std::optional<Expectation> expected = {};
+};
+
+// A claim about the directory itself, examined once for all locks.
+struct Primitive {
+  ClaimResult claim;
+  std::vector<std::string> carries;  // backends that stand on it
 };
 
 // Many processes on one lock.
@@ -65,25 +93,41 @@ struct BackendReport {
   std::optional<Percentiles> latency_ns;  // acquire + release, nobody else
   // The same system calls with no library around them, median.
   std::optional<int64_t> floor_ns;
+  // Of what the percentiles above are percentiles of, and more.
+  std::vector<Distribution> distributions;
+  // As it declares: the kernel frees it when its holder dies.
+  bool released_on_crash = false;
 };
 
 struct Filesystem {
   std::string type;
   std::string source;
   std::string options;
+  bool shared = false;  // other hosts may have it mounted, too
 };
 
 struct Context {
+  std::string run_id;  // 32 hexadecimal digits: of this run and no other
   std::string suite_version;
   uint64_t seed = 0;
+  std::string command_line;
   std::string dir;
+  std::string other_mount;  // `dir` through another mount; empty: was not given
   std::string profile;
+  // How many claims the filter left, of all: fewer make the run a partial one.
+  int claims_chosen = 0;
+  int claims_total = 0;
+  std::vector<std::string> expectations;  // the files that were given
   Filesystem filesystem;
   std::string kernel;
   std::string host;
   int processors = 0;
   std::string started;  // UTC, "2026-01-02T03:04:05Z"
   double duration_s = 0;
+  // Of what else had a part in it: "sqlite" "3.40.1".
+  std::vector<std::pair<std::string, std::string>> versions;
+
+  [[nodiscard]] bool partial() const { return claims_chosen < claims_total; }
 };
 
 // The lock that is broken on purpose: a run that does not catch it on the same
@@ -94,19 +138,33 @@ struct Canary {
   std::string reason;
 };
 
+// Which lock to use in the directory.
+struct Recommendation {
+  std::string backend;  // empty: none can be recommended
+  std::string reason;
+};
+
 struct RunReport {
   Context context;
+  std::vector<Primitive> primitives;
   std::vector<BackendReport> backends;
   std::optional<Canary> canary;  // nullopt: was not reached
   // Why the run ended before its plan; empty: it did not.
   std::string cut_short;
   // What was required on the command line and is not to be had.
   std::vector<std::string> missing;
+  // nullopt: too little was examined to recommend anything.
+  std::optional<Recommendation> recommendation;
 };
 
-// Sets `worth` and `reason` of every backend from what was found. The same
-// findings always give the same verdict.
+// Sets `worth` and `reason` of every backend from what was found, and the
+// recommendation. The same findings always give the same verdict.
 void Judge(RunReport* report);
+
+// The claims that decide on a backend: its own, and the primitives that carry
+// it.
+[[nodiscard]] std::vector<const ClaimResult*> Bearing(
+    const RunReport& report, const BackendReport& backend);
 
 // What the program exits with: 1 a MUST claim failed or an expected failure
 // passed; else 4 something required is missing; else 3 no claim was examined

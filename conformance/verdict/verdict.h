@@ -26,6 +26,8 @@ enum class Level { kMust, kShould, kReport };
 struct Finding {
   Verdict verdict = Verdict::kInconclusive;
   std::string reason;  // one sentence: what was seen; empty for a plain pass
+  // Lines that show it: the events around a violation, what was left behind.
+  std::string evidence = {};
 
   static Finding Pass(std::string reason = "") {
     return {Verdict::kPass, std::move(reason)};

@@ -137,6 +137,13 @@ ContentionResult Conclude(Facts facts) {
   result.coherence = Coherence(facts, result.lost_updates);
   result.progress = Progress(facts);
   result.evidence = Evidence(facts);
+  for (Finding* finding :
+       {&result.exclusion, &result.coherence, &result.progress}) {
+    if (finding->verdict == Verdict::kPass) continue;
+    for (const std::string& line : result.evidence) {
+      finding->evidence += line + "\n";
+    }
+  }
   result.processes = facts.processes;
   result.acquisitions = facts.judgement.acquisitions;
   result.violations = facts.judgement.violations;
