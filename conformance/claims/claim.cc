@@ -13,7 +13,9 @@ std::span<const Claim> Claims() {
          {claims::ExclusionClaims, claims::AcquireClaims, claims::TimingClaims,
           claims::ReleaseClaims, claims::OwnerClaims, claims::CrashClaims,
           claims::StaleClaims, claims::BreakClaims, claims::ProcessClaims,
-          claims::NameClaims, claims::LoadClaims}) {
+          claims::NameClaims, claims::FsAtomicClaims, claims::FsNameClaims,
+          claims::FsTimeClaims, claims::FsLockClaims, claims::FsSqliteClaims,
+          claims::LoadClaims}) {
       const auto more = family();
       rows.insert(rows.end(), more.begin(), more.end());
     }

@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "conformance/claims/claim.h"
+#include "conformance/claims/features.h"
 #include "conformance/proc/temp_dir.h"
 #include "lib/backends.h"
 
@@ -72,7 +73,8 @@ TEST_P(EveryClaim, HoldsForTheLibrary) {
                                     .arena = arena,
                                     .dir = dir.path(),
                                     .seed = 1,
-                                    .quick = true},
+                                    .quick = true,
+                                    .other_dir = dir.path() + "/."},
                                    60s);
   if (IsKnownLimit(*claim, *backend)) {
     EXPECT_NE(finding.verdict, Verdict::kInconclusive) << finding.reason;
@@ -86,9 +88,11 @@ TEST_P(EveryClaim, HoldsForTheLibrary) {
   }
 }
 
-std::vector<const Claim*> AllClaims() {
+std::vector<const Claim*> ClaimsWhere(bool primitive) {
   std::vector<const Claim*> all;
-  for (const Claim& claim : Claims()) all.push_back(&claim);
+  for (const Claim& claim : Claims()) {
+    if (claim.primitive == primitive) all.push_back(&claim);
+  }
   return all;
 }
 
@@ -98,10 +102,24 @@ std::vector<const lockfile::BackendRow*> AllBackends() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Catalogue, EveryClaim,
-                         testing::Combine(testing::ValuesIn(AllClaims()),
-                                          testing::ValuesIn(AllBackends())),
-                         NameOf);
+INSTANTIATE_TEST_SUITE_P(
+    Catalogue, EveryClaim,
+    testing::Combine(testing::ValuesIn(ClaimsWhere(/*primitive=*/false)),
+                     testing::ValuesIn(AllBackends())),
+    NameOf);
+
+std::vector<Param> Primitives() {
+  std::vector<Param> params;
+  const lockfile::BackendRow* any = &lockfile::Backends().front();
+  for (const Claim* claim : ClaimsWhere(/*primitive=*/true)) {
+    params.emplace_back(claim, any);
+  }
+  return params;
+}
+
+// They ask the directory: once is enough.
+INSTANTIATE_TEST_SUITE_P(Primitives, EveryClaim,
+                         testing::ValuesIn(Primitives()), NameOf);
 
 TEST(CatalogueTest, EveryRowIsWhole) {
   std::set<std::string_view> ids;
@@ -116,6 +134,13 @@ TEST(CatalogueTest, EveryRowIsWhole) {
     EXPECT_FALSE(claim.statement.empty()) << claim.id;
     EXPECT_FALSE(claim.source.empty()) << claim.id;
     EXPECT_NE(claim.body, nullptr) << claim.id;
+    EXPECT_EQ(claim.primitive, claim.id.starts_with("fs.")) << claim.id;
+    // What a backend stands on is no matter of taste.
+    EXPECT_TRUE(claim.carries.empty() || claim.level == Level::kMust)
+        << claim.id;
+    for (const std::string_view backend : NamesIn(claim.carries)) {
+      EXPECT_NE(lockfile::FindBackend(backend), nullptr) << claim.id;
+    }
     EXPECT_EQ(FindClaim(claim.id), &claim);
   }
   EXPECT_GT(ids.size(), 40u);

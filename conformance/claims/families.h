@@ -20,6 +20,12 @@ std::span<const Claim> BreakClaims();
 std::span<const Claim> ProcessClaims();
 std::span<const Claim> NameClaims();
 std::span<const Claim> LoadClaims();
+// Of the filesystem itself: primitives.
+std::span<const Claim> FsAtomicClaims();
+std::span<const Claim> FsNameClaims();
+std::span<const Claim> FsTimeClaims();
+std::span<const Claim> FsLockClaims();
+std::span<const Claim> FsSqliteClaims();
 
 }  // namespace locklab::claims
 
