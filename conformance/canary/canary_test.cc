@@ -22,14 +22,23 @@ TEST(Canaries, HaveNamesOfTheirOwn) {
     EXPECT_TRUE(names.insert(canary.name).second) << canary.name;
     EXPECT_NE(canary.doc, "") << canary.name;
     EXPECT_EQ(canary.make(1)->name(), canary.name);
+    EXPECT_EQ(canary.claims().front(), canary.claim);
     EXPECT_EQ(FindCanary(canary.name), &canary);
   }
   EXPECT_EQ(FindCanary("sound"), nullptr);
+  EXPECT_GE(names.size(), 12u);
+  EXPECT_EQ(StandardCanary().name, "check-then-create");
   EXPECT_EQ(StandardCanary().claim, "exclusion.two_processes");
+}
+
+// Rows whose fault is what a test asks for.
+bool IsOneOf(const Canary& canary, std::set<std::string_view> names) {
+  return names.contains(canary.name);
 }
 
 TEST(Canaries, AreTakenAndGivenBackByOne) {
   for (const Canary& canary : Canaries()) {
+    if (IsOneOf(canary, {"hangs-in-release", "follows-links"})) continue;
     const proc::TempDir dir;
     const auto factory = canary.make(1);
     const auto lock = factory->Make(dir / "job");
@@ -42,7 +51,10 @@ TEST(Canaries, AreTakenAndGivenBackByOne) {
 
 TEST(Canaries, RefuseASecondOneThatComesMuchLater) {
   for (const Canary& canary : Canaries()) {
-    if (canary.name == "no-lock") continue;
+    if (IsOneOf(canary, {"no-lock", "breaks-unasked", "everybody-is-dead",
+                         "hangs-in-release", "follows-links"})) {
+      continue;
+    }
     const proc::TempDir dir;
     const auto factory = canary.make(1);
     const auto first = factory->Make(dir / "job");
@@ -57,7 +69,9 @@ TEST(Canaries, RefuseASecondOneThatComesMuchLater) {
 
 TEST(Canaries, ReportErrorsThatAreNotContention) {
   for (const Canary& canary : Canaries()) {
-    if (canary.name == "no-lock") continue;
+    if (IsOneOf(canary, {"no-lock", "error-is-contention", "left-guard"})) {
+      continue;
+    }
     const auto lock = canary.make(1)->Make("/nonexistent/job");
     const Outcome outcome = lock->Acquire(-1ms);
     EXPECT_EQ(outcome.got, Got::kError) << canary.name;

@@ -1,7 +1,6 @@
 #include "conformance/canary/naive_lock.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <thread>
@@ -15,41 +14,41 @@ using std::chrono::nanoseconds;
 
 Outcome NaiveLock::Acquire(nanoseconds timeout) {
   using lockfile::Deadline;
-  using lockfile::os::Clock;
   const Deadline deadline = timeout < nanoseconds::zero()
                                 ? Deadline::Never()
-                                : Deadline::After(timeout, Clock::now());
+                                : Deadline::After(timeout, os_.Now());
   for (;;) {
     Outcome outcome = Try();
-    if (outcome.got != Got::kTimeout || deadline.passed(Clock::now())) {
+    if (outcome.got != Got::kTimeout || deadline.passed(os_.Now())) {
       return outcome;
     }
-    std::this_thread::sleep_until(deadline.Slice(50us, Clock::now()));
+    std::this_thread::sleep_until(deadline.Slice(50us, os_.Now()));
   }
 }
 
 Outcome NaiveLock::Release() {
-  if (unlink(file_.c_str()) == 0 || errno == ENOENT) return {};
-  return Failed("remove", file_, errno);
+  const int error = os_.Unlink(file_.c_str()).error;
+  if (error == 0 || error == ENOENT) return {};
+  return Failed("remove", file_, error);
 }
 
 Outcome NaiveLock::Create(int exclusive) {
-  const int fd =
-      open(file_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | exclusive, 0666);
-  if (fd < 0) {
-    return errno == EEXIST ? Refused() : Failed("create", file_, errno);
+  const auto opened =
+      os_.Open(file_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | exclusive, 0666);
+  if (!opened.ok()) {
+    return opened.error == EEXIST ? Refused()
+                                  : Failed("create", file_, opened.error);
   }
-  const std::string pid = std::to_string(getpid()) + "\n";
-  const bool written =
-      write(fd, pid.data(), pid.size()) == static_cast<ssize_t>(pid.size());
-  const int error = written ? 0 : errno;
-  close(fd);
-  return written ? Outcome{} : Failed("write", file_, error);
+  const int fd = static_cast<int>(opened.value);
+  const std::string pid = std::to_string(os_.Pid()) + "\n";
+  const auto written = os_.WriteStart(fd, pid.data(), pid.size());
+  os_.Close(fd);
+  return written.ok() ? Outcome{} : Failed("write", file_, written.error);
 }
 
 void NaiveLock::Dither() {
-  if (seeded_for_ != getpid()) {
-    seeded_for_ = getpid();
+  if (seeded_for_ != os_.Pid()) {
+    seeded_for_ = os_.Pid();
     random_.seed(seed_ ^ (static_cast<uint64_t>(seeded_for_) << 32));
   }
   std::this_thread::sleep_for(nanoseconds(random_() % 200'000));

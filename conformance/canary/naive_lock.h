@@ -1,4 +1,4 @@
-// What the canaries have in common: a file PATH.lock, tried again and again.
+// What many canaries have in common: a file PATH.lock, tried again and again.
 #ifndef LOCKLAB_CONFORMANCE_CANARY_NAIVE_LOCK_H_
 #define LOCKLAB_CONFORMANCE_CANARY_NAIVE_LOCK_H_
 
@@ -7,14 +7,15 @@
 #include <random>
 #include <string>
 
+#include "conformance/canary/canary.h"
 #include "conformance/subject/subject.h"
 
 namespace locklab::canary {
 
 class NaiveLock : public Subject {
  public:
-  NaiveLock(const std::string& path, uint64_t seed)
-      : file_(path + ".lock"), seed_(seed) {}
+  explicit NaiveLock(const Site& site)
+      : os_(site.os), file_(site.path + ".lock"), seed_(site.seed) {}
 
   Outcome Acquire(std::chrono::nanoseconds timeout) override;
   // Removes the file, whoever made it.
@@ -33,6 +34,8 @@ class NaiveLock : public Subject {
   [[nodiscard]] const std::string& file() const { return file_; }
   static Outcome Refused();
   static Outcome Failed(const char* what, const std::string& path, int error);
+
+  lockfile::os::Os& os_;
 
  private:
   const std::string file_;

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "conformance/canary/canary.h"
 #include "conformance/claims/claim.h"
 #include "conformance/claims/features.h"
 #include "gmock/gmock.h"
@@ -84,6 +85,23 @@ TEST(List, BackendsAsTextNamesEachOnce) {
   for (const lockfile::BackendRow& row : lockfile::Backends()) {
     EXPECT_THAT(ended.out, HasSubstr(std::string(row.name) + " "));
     EXPECT_THAT(ended.out, HasSubstr(std::string(row.doc)));
+  }
+}
+
+TEST(List, CanariesSayWhatIsWrongAndWhichClaimCatchesIt) {
+  const Ended text = RunLocklab({"list", "canaries"});
+  EXPECT_EQ(text.code, kExitOk);
+  const Ended ended = RunLocklab({"list", "canaries", "--format=json"});
+  const auto json = nlohmann::json::parse(ended.out);
+  ASSERT_EQ(json.at("canaries").size(), canary::Canaries().size());
+  for (size_t i = 0; i < canary::Canaries().size(); ++i) {
+    const canary::Canary& row = canary::Canaries()[i];
+    const auto& item = json.at("canaries").at(i);
+    EXPECT_EQ(item.at("name"), row.name);
+    EXPECT_EQ(item.at("doc"), row.doc);
+    EXPECT_EQ(item.at("claims").at(0), row.claim);
+    EXPECT_THAT(text.out, HasSubstr(std::string(row.doc) + "\n"));
+    EXPECT_THAT(text.out, HasSubstr("caught by: " + std::string(row.claim)));
   }
 }
 

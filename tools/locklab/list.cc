@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "conformance/canary/canary.h"
 #include "conformance/claims/claim.h"
 #include "conformance/claims/features.h"
 #include "lib/backends.h"
@@ -107,11 +108,26 @@ std::vector<Item> FeatureItems() {
   return items;
 }
 
+std::vector<Item> CanaryItems() {
+  std::vector<Item> items;
+  for (const canary::Canary& canary : canary::Canaries()) {
+    std::string text =
+        fmt::format("{}\ncaught by: {}", canary.doc, canary.claim);
+    if (!canary.also.empty()) text += fmt::format("\nalso: {}", canary.also);
+    items.push_back({std::string(canary.name), std::move(text),
+                     Json{{"name", std::string(canary.name)},
+                          {"doc", std::string(canary.doc)},
+                          {"claims", canary.claims()}}});
+  }
+  return items;
+}
+
 // One row a list.
 constexpr ListRow kLists[] = {
     {"backends", BackendItems},
     {"claims", ClaimItems},
     {"features", FeatureItems},
+    {"canaries", CanaryItems},
 };
 
 std::vector<std::string_view> ListNames() {

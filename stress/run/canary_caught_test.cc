@@ -1,0 +1,80 @@
+// Every canary is caught by the claim that is about its fault, and by what
+// follows from it: the proof that the suite finds what it claims to find.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conformance/canary/canary.h"
+#include "conformance/claims/claim.h"
+#include "conformance/proc/temp_dir.h"
+#include "stress/run/contention.h"
+
+namespace locklab::run {
+namespace {
+
+using namespace std::chrono_literals;
+using canary::Canary;
+
+struct Case {
+  const Canary* canary;
+  std::string_view claim;
+};
+
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.canary->name << " / " << c.claim;
+}
+
+std::vector<Case> Cases() {
+  std::vector<Case> cases;
+  for (const Canary& row : canary::Canaries()) {
+    for (const std::string_view claim : row.claims()) {
+      cases.push_back({&row, claim});
+    }
+  }
+  return cases;
+}
+
+std::string NameOf(const testing::TestParamInfo<Case>& info) {
+  std::string name(info.param.canary->name);
+  name.append("_by_").append(info.param.claim);
+  const auto bad = [](char c) { return c == '.' || c == '-'; };
+  std::replace_if(name.begin(), name.end(), bad, '_');
+  return name;
+}
+
+class CanaryTest : public testing::TestWithParam<Case> {};
+
+TEST_P(CanaryTest, IsCaught) {
+  const auto& [canary, id] = GetParam();
+  const Claim* claim = FindClaim(id);
+  ASSERT_NE(claim, nullptr);
+  // Another each time: what a canary needs luck for is found to be so.
+  static uint64_t seed = 0;
+  const auto factory = canary->make(++seed);
+  const proc::TempDir dir;
+  chmod(dir.path().c_str(), 0755);  // Other users take part.
+  ContentionArena arena;
+  const Finding finding = RunClaim(
+      *claim,
+      {.subject = *factory, .arena = arena, .dir = dir.path(), .seed = seed},
+      canary->says == "hung" ? 500ms : 60000ms);
+  if (finding.verdict == Verdict::kUnsupported) {
+    GTEST_SKIP() << finding.reason;
+  }
+  EXPECT_EQ(VerdictName(finding.verdict), "fail")
+      << "seed " << seed << ": " << finding.reason;
+  EXPECT_NE(finding.reason.find(canary->says), std::string::npos)
+      << finding.reason;
+  RecordProperty("reason", finding.reason);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CanaryTest, testing::ValuesIn(Cases()), NameOf);
+
+}  // namespace
+}  // namespace locklab::run
