@@ -16,9 +16,8 @@ Json Of(const Percentiles& value) {
 }
 
 Json Of(const Expectation& value) {
-  return {{"reason", value.reason},
-          {"link", value.link},
-          {"where", value.where}};
+  return {
+      {"reason", value.reason}, {"link", value.link}, {"where", value.where}};
 }
 
 Json Of(const ClaimResult& claim) {

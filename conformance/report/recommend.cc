@@ -22,8 +22,7 @@ int FailuresOf(const RunReport& report, const BackendReport& backend) {
 
 // A kernel lock may be local to each client, and one client alone cannot tell.
 bool SeenFromOneSide(const RunReport& report) {
-  return report.context.filesystem.shared &&
-         report.context.other_mount.empty();
+  return report.context.filesystem.shared && report.context.other_mount.empty();
 }
 
 int64_t WaitOf(const BackendReport& backend) {

@@ -183,15 +183,14 @@ void AddClaim(const ClaimResult& claim, Sum* sum) {
   ++sum->examined;
 }
 
-// A partial run may have left a lock out altogether: that is no doubt.
+}  // namespace
+
 bool InDoubt(const RunReport& report, const BackendReport& backend) {
   if (backend.worth != Worth::kInconclusive) return false;
   const Tally tally = Count(report, backend);
   return !(report.context.partial() && backend.complete &&
            tally.examined + tally.unsure == 0);
 }
-
-}  // namespace
 
 Exit ExitCodeOf(const RunReport& report) {
   Sum sum;

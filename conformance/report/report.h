@@ -166,6 +166,12 @@ void Judge(RunReport* report);
 [[nodiscard]] std::vector<const ClaimResult*> Bearing(
     const RunReport& report, const BackendReport& backend);
 
+// Whether the exit code says that of this backend something could not be told.
+// A partial run may have left a lock out altogether: that is no doubt. Call
+// Judge first.
+[[nodiscard]] bool InDoubt(const RunReport& report,
+                           const BackendReport& backend);
+
 // What the program exits with: 1 a MUST claim failed or an expected failure
 // passed; else 4 something required is missing; else 3 no claim was examined
 // in a run that reached its end; else 5 something could not be told; else 0.

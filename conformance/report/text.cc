@@ -33,19 +33,6 @@ Tone ToneOf(Worth worth) {
   return Tone::kQuiet;
 }
 
-// "40/41": passed of those that apply.
-std::string ClaimsCell(const BackendReport& backend) {
-  int passed = 0;
-  int apply = 0;
-  for (const ClaimResult& claim : backend.claims) {
-    const Verdict verdict = claim.finding.verdict;
-    if (verdict == Verdict::kUnsupported) continue;
-    ++apply;
-    if (verdict == Verdict::kPass || verdict == Verdict::kXpass) ++passed;
-  }
-  return apply == 0 ? "-" : fmt::format("{}/{}", passed, apply);
-}
-
 std::string Row(const BackendReport& backend, const TextStyle& style) {
   const auto& latency = backend.latency_ns;
   const auto& crowd = backend.contention;
@@ -165,6 +152,18 @@ std::string Summary(const RunReport& report, const TextStyle& style) {
 }
 
 }  // namespace
+
+std::string ClaimsCell(const BackendReport& backend) {
+  int passed = 0;
+  int apply = 0;
+  for (const ClaimResult& claim : backend.claims) {
+    const Verdict verdict = claim.finding.verdict;
+    if (verdict == Verdict::kUnsupported) continue;
+    ++apply;
+    if (verdict == Verdict::kPass || verdict == Verdict::kXpass) ++passed;
+  }
+  return apply == 0 ? "-" : fmt::format("{}/{}", passed, apply);
+}
 
 std::string ShortTime(int64_t ns) {
   static constexpr std::array<std::string_view, 4> kUnits = {"ns", "us", "ms",

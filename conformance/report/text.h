@@ -19,6 +19,9 @@ struct TextStyle {
 [[nodiscard]] std::string ToText(const RunReport& report,
                                  const TextStyle& style);
 
+// "40/41": the claims that passed, of those that apply; "-": none does.
+[[nodiscard]] std::string ClaimsCell(const BackendReport& backend);
+
 // "870 ns", "6.13 us", "31.0 ms", "2.50 s": three digits.
 [[nodiscard]] std::string ShortTime(int64_t ns);
 

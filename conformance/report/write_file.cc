@@ -1,6 +1,7 @@
 #include "conformance/report/write_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,12 +19,28 @@ int WriteAll(int fd, std::string_view content) {
     if (written < 0) return errno;
     content.remove_prefix(static_cast<size_t>(written));
   }
-  return fsync(fd) == 0 ? 0 : errno;
+  // Of a terminal or a pipe there is nothing to sync.
+  return fsync(fd) == 0 || errno == EINVAL || errno == EROFS ? 0 : errno;
+}
+
+bool IsSpecial(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+std::string WriteTo(const std::string& path, std::string_view content) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return lockfile::Status::Failed("open", path, errno).message;
+  int error = WriteAll(fd, content);
+  if (close(fd) != 0 && error == 0) error = errno;
+  if (error == 0) return "";
+  return lockfile::Status::Failed("write", path, error).message;
 }
 
 }  // namespace
 
 std::string WriteFile(const std::string& path, std::string_view content) {
+  if (IsSpecial(path)) return WriteTo(path, content);
   const std::string aside = path + ".tmp-" + std::to_string(getpid());
   const int fd =
       open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

@@ -8,8 +8,9 @@
 namespace locklab::report {
 
 // Writes `path` whole or leaves what was there: through a file beside it that
-// is synced and renamed, and removed if that fails. Returns what went wrong as
-// one sentence, or nothing.
+// is synced and renamed, and removed if that fails. A device
+// or a pipe is written to as it is. Returns what went wrong as one sentence, or
+// nothing.
 [[nodiscard]] std::string WriteFile(const std::string& path,
                                     std::string_view content);
 
