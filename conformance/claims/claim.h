@@ -27,6 +27,8 @@ struct Contest {
   std::chrono::microseconds hold{0};
   std::chrono::milliseconds deadline{30000};  // then it is inconclusive
   uint64_t seed = 0;
+
+  bool operator==(const Contest&) const = default;
 };
 struct ContestResult {
   Finding exclusion;  // never two holders (witness and history agree)

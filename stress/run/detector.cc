@@ -21,11 +21,13 @@ ContentionPlan DetectorPlan(const std::string& dir, uint64_t seed) {
   return plan;
 }
 
-Detection ProveDetector(const std::string& dir, uint64_t seed) {
+Detection ProveDetector(const std::string& dir, uint64_t seed,
+                        const std::string& keep_history) {
   const canary::Canary& canary = canary::StandardCanary();
   const auto factory = canary.make(seed);
-  const ContentionResult result =
-      RunContention(*factory, DetectorPlan(dir, seed));
+  ContentionPlan plan = DetectorPlan(dir, seed);
+  plan.keep_history = keep_history;
+  const ContentionResult result = RunContention(*factory, plan);
   return {.canary = std::string(canary.name),
           .caught = result.exclusion.verdict == Verdict::kFail &&
                     result.violations > 0 && result.witness_violations > 0,

@@ -21,8 +21,10 @@ struct Detection {
                                           uint64_t seed);
 
 // Lets the standard canary be contended for in `dir`. A run whose canary is
-// not caught is inconclusive, whatever else it found. See RunContention.
-[[nodiscard]] Detection ProveDetector(const std::string& dir, uint64_t seed);
+// not caught is inconclusive, whatever else it found. See RunContention, and
+// ContentionPlan::keep_history.
+[[nodiscard]] Detection ProveDetector(const std::string& dir, uint64_t seed,
+                                      const std::string& keep_history = "");
 
 }  // namespace locklab::run
 

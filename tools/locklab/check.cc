@@ -27,32 +27,17 @@ namespace {
 
 struct Flags {
   std::string dir;
+  std::string other_mount;
   std::string backends;
   std::string profile = "quick";
   std::string format = "text";
   std::string filter;
+  std::string require;
+  std::vector<std::string> expect;
   std::string out;
   uint64_t seed = std::random_device{}();
   bool keep = false;
 };
-
-std::vector<const lockfile::BackendRow*> Chosen(const std::string& list) {
-  std::vector<const lockfile::BackendRow*> chosen;
-  std::vector<std::string_view> names;
-  for (const auto& row : lockfile::Backends()) names.push_back(row.name);
-  if (list.empty()) {
-    for (const auto& row : lockfile::Backends()) chosen.push_back(&row);
-    return chosen;
-  }
-  for (const std::string& name : ParseList("--backend", list)) {
-    const auto* row =
-        lockfile::FindBackend(ParseChoice("--backend", name, names));
-    if (std::find(chosen.begin(), chosen.end(), row) == chosen.end()) {
-      chosen.push_back(row);
-    }
-  }
-  return chosen;
-}
 
 std::vector<const Claim*> Filtered(const std::string& filter) {
   std::vector<const Claim*> claims;
@@ -69,17 +54,81 @@ std::vector<const Claim*> Filtered(const std::string& filter) {
   return claims;
 }
 
+void RequireKnown(const std::string& name) {
+  std::vector<std::string_view> names = SubjectNames();
+  for (const Feature& feature : Features()) names.push_back(feature.name);
+  for (const Claim& claim : Claims()) names.push_back(claim.id);
+  if (std::find(names.begin(), names.end(), name) != names.end()) return;
+  throw UsageError(fmt::format(
+      "--require={}: no claim, backend or feature has that name{} (see "
+      "locklab list claims, backends, features)",
+      name, DidYouMean(name, names)));
+}
+
+// What is required must be examined, too.
+void Require(const std::string& name, check::SurveyPlan* plan) {
+  RequireKnown(name);
+  if (const Feature* feature = FindFeature(name)) {
+    plan->required.features.push_back(feature);
+    return;
+  }
+  if (const Claim* claim = FindClaim(name)) {
+    if (std::find(plan->claims.begin(), plan->claims.end(), claim) ==
+        plan->claims.end()) {
+      throw UsageError(
+          fmt::format("--require={}, but --filter leaves it out", name));
+    }
+    plan->required.claims.push_back(claim);
+    return;
+  }
+  if (std::none_of(plan->subjects.begin(), plan->subjects.end(),
+                   [&name](const auto& s) { return s.name == name; })) {
+    throw UsageError(
+        fmt::format("--require={}, but --backend leaves it out", name));
+  }
+  plan->required.backends.push_back(name);
+}
+
+void Expect(const std::vector<std::string>& files, check::SurveyPlan* plan) {
+  expect::Names names{.claims = {}, .backends = SubjectNames()};
+  for (const Claim& claim : Claims()) names.claims.push_back(claim.id);
+  for (const std::string& file : files) {
+    try {
+      expect::AddFile(file, names, &plan->expectations);
+    } catch (const expect::ExpectError& error) {
+      throw UsageError(fmt::format("--expect: {}", error.what()));
+    }
+    plan->expectation_files.push_back(file);
+  }
+}
+
+// 32 hexadecimal digits.
+std::string NewRunId() {
+  std::random_device random;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(),
+                     random());
+}
+
 check::SurveyPlan PlanOf(const Flags& flags, const Context& context) {
   check::SurveyPlan plan;
-  plan.backends = Chosen(flags.backends);
+  plan.subjects = ParseSubjects(flags.backends, flags.seed);
   plan.claims = Filtered(flags.filter);
-  plan.whole = flags.filter.empty();
+  if (!flags.require.empty()) {
+    for (const std::string& name : ParseList("--require", flags.require)) {
+      Require(name, &plan);
+    }
+  }
+  Expect(flags.expect, &plan);
+  plan.latency = flags.filter.empty();
   plan.quick = flags.profile == "quick";
   plan.seed = flags.seed;
+  plan.run_id = NewRunId();
   plan.keep = flags.keep;
   plan.command_line = context.command_line;
   plan.dir = check::UsableDirectory(flags.dir);
-  if (!flags.out.empty()) plan.out = check::ResultsDirectory(flags.out);
+  if (!flags.other_mount.empty()) {
+    plan.other_mount = check::OtherMount(plan.dir, flags.other_mount);
+  }
   return plan;
 }
 
@@ -104,13 +153,18 @@ void Print(const report::RunReport& report, const Flags& flags,
 }
 
 int Check(const Flags& flags, Context& context) {
-  const check::SurveyPlan plan = PlanOf(flags, context);
+  check::SurveyPlan plan = PlanOf(flags, context);
   if (plan.claims.empty()) {
     fmt::print(context.err.stream,
                "locklab: --filter={} matches no claim, so nothing was examined "
                "(see locklab list claims)\n",
                flags.filter);
     return kExitNothingRan;
+  }
+  std::string out;
+  if (!flags.out.empty()) {
+    out = check::ResultsDirectory(flags.out);
+    plan.histories = check::HistoriesDirectory(out, plan.run_id);
   }
   if (flags.format == "text") {
     fmt::print(context.out.stream, "seed {}: locklab {} examines {}\n",
@@ -121,15 +175,15 @@ int Check(const Flags& flags, Context& context) {
   {
     const proc::Interrupts interrupts;
     check::Progress progress(context.err);
-    report = check::Survey(plan, &progress);
+    report = check::Survey(plan, &progress, nullptr);
     // The report says it, and the exit code.
     proc::Interrupts::Take();
   }
   Print(report, flags, context);
   int code = report::ExitCodeOf(report);
-  if (!plan.out.empty()) {
+  if (!out.empty()) {
     const std::string error =
-        report::WriteFile(plan.out + "/report.json", report::ToJson(report));
+        report::WriteFile(out + "/report.json", report::ToJson(report));
     if (!error.empty()) {
       fmt::print(context.err.stream, "locklab: {}\n", error);
       if (code == kExitOk) code = kExitFailed;
@@ -138,37 +192,60 @@ int Check(const Flags& flags, Context& context) {
   return code;
 }
 
-}  // namespace
-
-Run SetUpCheck(CLI::App& app, Context& context) {
-  auto flags = std::make_shared<Flags>();
+void AddWhat(CLI::App& app, Flags* flags) {
   app.add_option("--dir", flags->dir,
                  "The directory to examine. A scratch directory is made in it "
                  "and removed again.")
       ->type_name("DIR")
       ->required();
+  app.add_option("--other-mount", flags->other_mount,
+                 "The same directory through another mount of the filesystem, "
+                 "with caches of its own: what holds between two clients?")
+      ->type_name("DIR");
   app.add_option("--backend", flags->backends,
                  "The locks to examine, separated by commas: " +
-                     lockfile::BackendNames() + ". Default: all.")
+                     lockfile::BackendNames() +
+                     "; also canary:NAME, a lock that is broken on purpose. "
+                     "Default: all of the library.")
       ->type_name("LIST");
   AddChoice(app, "--profile", &flags->profile, {"quick", "full"},
             "How long to look: quick is half a minute, full several.");
-  AddChoice(app, "--format", &flags->format, {"text", "json"},
-            "How to print the result.");
   AddNumber(app, "--seed", &flags->seed,
             "What all randomness is made from. Default: another each time.");
   app.add_option("--filter", flags->filter,
                  "Only claims whose id this regular expression is found in.")
       ->type_name("REGEX");
+  app.add_option("--require", flags->require,
+                 "Claims, backends or features, separated by commas, that must "
+                 "not be unsupported: else the exit code is 4.")
+      ->type_name("LIST");
+  app.add_option("--expect", flags->expect,
+                 "Failures that are known: a file of them, or @NAME for a pack "
+                 "that comes with locklab (see locklab list expectations). May "
+                 "be given several times.")
+      ->type_name("FILE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+}  // namespace
+
+Run SetUpCheck(CLI::App& app, Context& context) {
+  auto flags = std::make_shared<Flags>();
+  AddWhat(app, flags.get());
+  AddChoice(app, "--format", &flags->format, {"text", "json"},
+            "How to print the result.");
   app.add_option("--out", flags->out,
                  "Leave report.json and the histories in this directory.")
       ->type_name("DIR");
   app.add_flag("--keep", flags->keep,
                "Leave the scratch directory for inspection.");
   app.footer(
-      "Exit codes: 0 every lock that the directory supports is safe; 1 a lock\n"
-      "is unsafe; 2 usage, or the directory cannot be examined; 3 nothing was\n"
-      "examined; 5 something could not be told, also after SIGINT or SIGTERM.");
+      "Exit codes: 0 every lock that the directory supports is safe, or fails\n"
+      "as expected; 1 a lock is unsafe, or holds what it is expected to fail;\n"
+      "2 usage, or the directory cannot be examined; 3 nothing was examined;\n"
+      "4 something required is missing; 5 something could not be told, also\n"
+      "after SIGINT or SIGTERM.");
   return [flags, &context] { return Check(*flags, context); };
 }
 

@@ -92,8 +92,99 @@ TEST_F(CheckTest, CallsASoundLockSafe) {
   EXPECT_GT(backend["floor_ns"], 0);
   EXPECT_EQ(report["canary"]["caught"], true);
   EXPECT_EQ(json::parse(ReadWhole(out + "/report.json")), report);
-  EXPECT_FALSE(fs::is_empty(out + "/history/excl"));
+  const std::string history = out + "/runs/" +
+                              report["context"]["run_id"].get<std::string>() +
+                              "/history/";
+  EXPECT_FALSE(fs::is_empty(history + "excl"));
+  EXPECT_FALSE(fs::is_empty(history + "canary"));
   EXPECT_TRUE(fs::is_empty(dir_ / "under")) << "the run left something";
+}
+
+TEST_F(CheckTest, CatchesABrokenLockAndSaysWithWhatEvidence) {
+  const Ended ended = Check({"--backend=canary:no-lock", "--format=json",
+                             "--filter=exclusion.two_processes"});
+  ASSERT_EQ(ended.code, kExitFailed) << ended.out << ended.err;
+  const json report = json::parse(ended.out);
+  EXPECT_EQ(report["context"]["partial"], true);
+  const json& backend = report["backends"][0];
+  EXPECT_EQ(backend["name"], "canary:no-lock");
+  EXPECT_EQ(backend["verdict"], "unsafe");
+  const json& claim = backend["claims"][0];
+  EXPECT_EQ(claim["verdict"], "fail");
+  EXPECT_NE(claim["evidence"].get<std::string>().find("history: actor"),
+            std::string::npos)
+      << claim;
+  EXPECT_NE(
+      claim["replay"].get<std::string>().find(
+          "--backend=canary:no-lock --filter='^exclusion.two_processes$'"),
+      std::string::npos)
+      << claim;
+  EXPECT_EQ(report["recommendation"], nullptr) << "of a partial run";
+}
+
+TEST_F(CheckTest, IsGreenForAKnownFailureAndRedForASurprise) {
+  const std::string known = dir_ / "known.expect";
+  std::ofstream(known) << "* canary:* release.twice_is_not_locked fails why\n";
+  const std::vector<std::string> args = {
+      "--format=json", "--filter=^release.twice_is_not_locked$",
+      "--expect=" + known};
+  auto broken = args;
+  broken.emplace_back("--backend=canary:release-by-name");
+  const Ended expected = Check(broken);
+  EXPECT_EQ(expected.code, kExitOk) << expected.out << expected.err;
+  const json backend = json::parse(expected.out)["backends"][0];
+  EXPECT_EQ(backend["claims"][0]["verdict"], "xfail");
+  EXPECT_EQ(backend["claims"][0]["expected"]["where"], "known.expect:1");
+  EXPECT_EQ(backend["verdict"], "unsafe") << "a known fault is a fault";
+
+  std::ofstream(known) << "* link release.twice_is_not_locked fails why\n";
+  auto sound = args;
+  sound.emplace_back("--backend=link");
+  const Ended surprise = Check(sound);
+  EXPECT_EQ(surprise.code, kExitFailed) << surprise.out << surprise.err;
+  EXPECT_EQ(json::parse(surprise.out)["backends"][0]["claims"][0]["verdict"],
+            "xpass");
+}
+
+TEST_F(CheckTest, RefusesExpectationsOfWhatThereIsNot) {
+  const std::string known = dir_ / "known.expect";
+  std::ofstream(known) << "* link release.twise_is_not_locked fails why\n";
+  const Ended ended = Check({"--expect=" + known});
+  EXPECT_EQ(ended.code, kExitUsage);
+  EXPECT_NE(ended.err.find("known.expect:1: release.twise_is_not_locked "
+                           "matches no claim"),
+            std::string::npos)
+      << ended.err;
+}
+
+TEST_F(CheckTest, IsRedIfWhatIsRequiredIsMissing) {
+  const Ended ended = Check({"--backend=link", "--filter=^release.frees$",
+                             "--require=second-mount", "--format=json"});
+  EXPECT_EQ(ended.code, kExitMissingFeature) << ended.out << ended.err;
+  EXPECT_NE(json::parse(ended.out)["missing"][0].get<std::string>().find(
+                "second-mount"),
+            std::string::npos)
+      << ended.out;
+  const Ended there = Check({"--backend=link", "--filter=^release.frees$",
+                             "--require=hard-links,link,release.frees"});
+  EXPECT_EQ(there.code, kExitOk) << there.out << there.err;
+  for (const char* wrong : {"--require=release.freezes", "--require=fcntl",
+                            "--require=release.twice_is_not_locked"}) {
+    const Ended refused =
+        Check({"--backend=link", "--filter=^release.frees$", wrong});
+    EXPECT_EQ(refused.code, kExitUsage) << wrong << refused.err;
+  }
+}
+
+TEST_F(CheckTest, RefusesAnotherMountOfSomethingElse) {
+  const proc::TempDir other;
+  const Ended ended = RunLocklab(
+      {"check", Dir(), "--backend=link", "--other-mount=" + other / "missing"});
+  EXPECT_EQ(ended.code, kExitUsage) << ended.err;
+  const Ended same =
+      RunLocklab({"check", Dir(), "--backend=link", "--filter=^release.frees$",
+                  "--other-mount=" + dir_.path()});
+  EXPECT_EQ(same.code, kExitOk) << same.out << same.err;
 }
 
 TEST_F(CheckTest, SaysItsSeedFirstAndItsVerdictsLast) {

@@ -9,9 +9,14 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 
+#include "conformance/proc/filesystem.h"
+#include "conformance/proc/poll_until.h"
 #include "lib/errors.h"
 #include "tools/locklab/flags.h"
 
@@ -19,6 +24,14 @@ namespace locklab::check {
 namespace {
 
 using cli::UsageError;
+using namespace std::chrono_literals;
+
+// How long a new name may take to be seen through another mount: see nfs(5),
+// acdirmax.
+std::chrono::seconds LagOf(const std::string& mount) {
+  return proc::MayBeShared(proc::FilesystemOf(mount).type) ? 70s : 0s;
+}
+
 using lockfile::Status;
 
 // Writes a file of some size beside the locks; returns 0 or an errno.
@@ -85,6 +98,42 @@ std::string UsableDirectory(const std::string& dir) {
         Status::Failed("write in the directory", dir, unwritable).message));
   }
   return real;
+}
+
+std::string OtherMount(const std::string& dir, const std::string& other) {
+  std::string real = RealPath("--other-mount", other);
+  std::string path = dir + "/locklab-mount-XXXXXX";
+  const int fd = mkostemp(path.data(), O_CLOEXEC);
+  if (fd < 0) {
+    throw UsageError(fmt::format(
+        "--dir: {}", Status::Failed("make a file in", dir, errno).message));
+  }
+  close(fd);
+  const std::string there = real + path.substr(path.rfind('/'));
+  const bool seen =
+      proc::Eventually([&there] { return access(there.c_str(), F_OK) == 0; },
+                       proc::In(LagOf(real)), 50ms);
+  unlink(path.c_str());
+  if (!seen) {
+    throw UsageError(fmt::format(
+        "--other-mount: {} is not another mount of {}: a file made in the one "
+        "was not seen in the other",
+        other, dir));
+  }
+  return real;
+}
+
+std::string HistoriesDirectory(const std::string& results,
+                               const std::string& run_id) {
+  std::string path = results + "/runs/" + run_id + "/history";
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) {
+    throw UsageError(fmt::format(
+        "--out: {}",
+        Status::Failed("make the directory", path, error.value()).message));
+  }
+  return path;
 }
 
 std::string ResultsDirectory(const std::string& dir) {

@@ -15,9 +15,18 @@ inline constexpr uint64_t kSpaceNeeded = uint64_t{16} << 20;
 // writable, or has less than kSpaceNeeded left.
 [[nodiscard]] std::string UsableDirectory(const std::string& dir);
 
+// The absolute path of `other`, which must show what `dir` (usable) holds.
+// Throws cli::UsageError.
+[[nodiscard]] std::string OtherMount(const std::string& dir,
+                                     const std::string& other);
+
 // Makes the directory for results if it is not there, and tries to write.
 // Throws cli::UsageError.
 [[nodiscard]] std::string ResultsDirectory(const std::string& dir);
+
+// Makes RESULTS/runs/RUN_ID/history and returns it. Throws cli::UsageError.
+[[nodiscard]] std::string HistoriesDirectory(const std::string& results,
+                                             const std::string& run_id);
 
 // Why nothing more can be found out in a directory that was usable: the disk
 // is full, it was removed or mounted read-only. Empty: it is as it was. Tries

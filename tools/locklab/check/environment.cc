@@ -1,5 +1,7 @@
 #include "tools/locklab/check/environment.h"
 
+#include <gnu/libc-version.h>
+#include <sqlite3.h>
 #include <sys/utsname.h>
 
 #include <ctime>
@@ -10,6 +12,13 @@
 
 namespace locklab::check {
 namespace {
+
+constexpr char kCompiler[] =
+#ifdef __clang__
+    "clang " __clang_version__;
+#else
+    "gcc " __VERSION__;
+#endif
 
 std::string UtcNow() {
   const std::time_t now = std::time(nullptr);
@@ -27,8 +36,10 @@ report::Context Environment(const std::string& dir) {
   context.suite_version = cli::kSuiteVersion;
   context.dir = dir;
   const proc::Filesystem fs = proc::FilesystemOf(dir);
-  context.filesystem = {
-      .type = fs.type, .source = fs.source, .options = fs.options};
+  context.filesystem = {.type = fs.type,
+                        .source = fs.source,
+                        .options = fs.options,
+                        .shared = proc::MayBeShared(fs.type)};
   utsname name{};
   if (uname(&name) == 0) {
     context.kernel = std::string(name.sysname) + " " + name.release;
@@ -36,6 +47,9 @@ report::Context Environment(const std::string& dir) {
   }
   context.processors = static_cast<int>(std::thread::hardware_concurrency());
   context.started = UtcNow();
+  context.versions = {{"compiler", kCompiler},
+                      {"libc", std::string("glibc ") + gnu_get_libc_version()},
+                      {"sqlite", sqlite3_libversion()}};
   return context;
 }
 

@@ -19,8 +19,7 @@ struct Lane {
 }  // namespace
 
 void RunInLanes(const LanesPlan& plan, const std::vector<Job>& jobs,
-                Arena& arena,
-                const std::function<bool(const Job&, const Finding&)>& found) {
+                Arena& arena, const FoundFn& found) {
   std::vector<Lane> lanes;
   size_t next = 0;
   while (next < jobs.size() || !lanes.empty()) {
@@ -30,7 +29,8 @@ void RunInLanes(const LanesPlan& plan, const std::vector<Job>& jobs,
                                  .arena = arena,
                                  .dir = plan.dir,
                                  .seed = plan.seed,
-                                 .quick = plan.quick};
+                                 .quick = plan.quick,
+                                 .other_dir = plan.other_dir};
       lanes.push_back({&job, std::make_unique<ClaimRun>(*job.claim, context,
                                                         plan.deadline)});
     }
@@ -43,7 +43,7 @@ void RunInLanes(const LanesPlan& plan, const std::vector<Job>& jobs,
         ++i;
         continue;
       }
-      if (!found(*lanes[i].job, *finding)) return;
+      if (!found(*lanes[i].job, *finding, lanes[i].run->took())) return;
       lanes.erase(lanes.begin() + static_cast<std::ptrdiff_t>(i));
     }
   }

@@ -19,18 +19,21 @@ struct Job {
 struct LanesPlan {
   size_t lanes = 3;
   std::string dir;
+  std::string other_dir;  // see ClaimContext
   uint64_t seed = 0;
   bool quick = true;
   std::chrono::milliseconds deadline{60000};  // of each claim
 };
 
-// Runs the jobs in their order and tells each finding as it comes. `found`
-// returns false: no more is wanted. Ends early, too, on an interrupt
-// (proc::Interrupts); what was under way is killed and not told.
-// Main thread only.
+// What was found, and how long it took. Returns false: no more is wanted.
+using FoundFn =
+    std::function<bool(const Job&, const Finding&, std::chrono::nanoseconds)>;
+
+// Runs the jobs in their order and tells each finding as it comes. Ends early
+// on an interrupt (proc::Interrupts); what was under way is killed and not
+// told. Main thread only.
 void RunInLanes(const LanesPlan& plan, const std::vector<Job>& jobs,
-                Arena& arena,
-                const std::function<bool(const Job&, const Finding&)>& found);
+                Arena& arena, const FoundFn& found);
 
 }  // namespace locklab::check
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 #include "bench/floor.h"
 #include "conformance/history/histogram.h"
@@ -21,13 +22,38 @@ using proc::Clock;
 constexpr int kBatch = 32;
 constexpr int kWarmUp = 8;
 
+// A histogram's buckets that are not empty: each by its largest value.
+struct Buckets {
+  size_t count;
+  std::pair<int64_t, int64_t> at[history::Histogram::kBuckets];
+};
+
 // What the measuring process leaves.
 struct Box {
   std::atomic<bool> done;
-  int64_t floor_ns;
-  report::Percentiles lock_ns;
+  Buckets lock_ns;
+  Buckets floor_ns;
   char error[512];
 };
+
+void Put(const history::Histogram& histogram, Buckets* buckets) {
+  histogram.ForEach([buckets](int64_t value, int64_t count) {
+    buckets->at[buckets->count++] = {value, count};
+  });
+}
+
+report::Distribution Get(const Buckets& buckets, std::string of) {
+  return {.of = std::move(of),
+          .buckets = {buckets.at, buckets.at + buckets.count}};
+}
+
+history::Histogram HistogramOf(const Buckets& buckets) {
+  history::Histogram histogram;
+  for (size_t i = 0; i < buckets.count; ++i) {
+    histogram.Add(buckets.at[i].first, buckets.at[i].second);
+  }
+  return histogram;
+}
 
 int64_t Since(Clock::time_point start) {
   return std::chrono::nanoseconds(Clock::now() - start).count();
@@ -67,10 +93,21 @@ bool Measure(Subject& subject, bench::Floor* floor, Clock::time_point end,
       floor_ns.Record(Since(start));
     }
   } while (Clock::now() < end);
-  const history::Percentiles p = lock_ns.percentiles();
-  box->floor_ns = floor_ns.percentiles().p50;
-  box->lock_ns = {p.p50, p.p90, p.p99, p.p99_9, p.max};
+  Put(lock_ns, &box->lock_ns);
+  Put(floor_ns, &box->floor_ns);
   return true;
+}
+
+Latency LatencyOf(const Box& box) {
+  Latency latency;
+  const history::Percentiles p = HistogramOf(box.lock_ns).percentiles();
+  latency.lock_ns = report::Percentiles{p.p50, p.p90, p.p99, p.p99_9, p.max};
+  latency.distributions.push_back(Get(box.lock_ns, "latency_ns"));
+  if (box.floor_ns.count > 0) {
+    latency.floor_ns = HistogramOf(box.floor_ns).percentiles().p50;
+    latency.distributions.push_back(Get(box.floor_ns, "floor_ns"));
+  }
+  return latency;
 }
 
 }  // namespace
@@ -99,9 +136,7 @@ Latency MeasureLatency(const SubjectFactory& subject, const std::string& dir,
       return {.error = box->error[0] != '\0' ? box->error
                                              : "the measuring process died"};
     }
-    Latency latency{.lock_ns = box->lock_ns};
-    if (box->floor_ns > 0) latency.floor_ns = box->floor_ns;
-    return latency;
+    return LatencyOf(*box);
   } catch (const std::system_error& error) {
     return {.error = error.what()};
   }

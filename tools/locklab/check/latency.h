@@ -6,6 +6,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "conformance/report/report.h"
 #include "conformance/subject/subject.h"
@@ -15,7 +16,8 @@ namespace locklab::check {
 struct Latency {
   std::optional<report::Percentiles> lock_ns{};
   std::optional<int64_t> floor_ns{};  // median; nullopt: no floor is known
-  std::string error{};                // why there is no lock_ns
+  std::vector<report::Distribution> distributions{};  // latency_ns, floor_ns
+  std::string error{};                                // why there is no lock_ns
 };
 
 // Measures in a process of its own, in a new directory below `dir`, lock and

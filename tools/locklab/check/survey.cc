@@ -5,17 +5,17 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <utility>
 
-#include "conformance/canary/canary.h"
 #include "conformance/claims/contest.h"
 #include "conformance/proc/child.h"
 #include "conformance/proc/interrupts.h"
 #include "conformance/proc/temp_dir.h"
-#include "stress/run/contention.h"
+#include "stress/run/detector.h"
+#include "tools/locklab/check/contest.h"
 #include "tools/locklab/check/directory.h"
 #include "tools/locklab/check/environment.h"
 #include "tools/locklab/check/lanes.h"
@@ -27,78 +27,102 @@ namespace {
 
 using namespace std::chrono_literals;
 using report::BackendReport;
+using report::ClaimResult;
 using report::RunReport;
 
 // Work in seconds, as one lane takes it on a quiet machine: for estimates.
 constexpr double kClaimWork = 0.02;
+constexpr double kPrimitiveWork = 0.2;
 
 // A lock that is broken by a race is caught by chance: almost always at once.
 constexpr uint64_t kCanaryTries = 4;
 
-// How many times as long a contest may last where the disk is slow.
-constexpr int kMostStretch = 16;
+// A feature that is not found within this long is missing.
+constexpr auto kProbeTime = 10s;
+
+// As expectations name what is no backend.
+constexpr std::string_view kNoBackend = "-";
+constexpr size_t kPrimitive = static_cast<size_t>(-1);
 
 std::chrono::milliseconds LatencyTime(const SurveyPlan& plan) {
   return plan.quick ? 200ms : 3000ms;
 }
 
-double Seconds(std::chrono::milliseconds time) {
+double Seconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double>(time).count();
 }
 
-// Gives claims the result of the contest that was held for their lock; runs
-// any other.
-class MeasuredArena : public run::ContentionArena {
+class NoRecorder : public report::Recorder {
  public:
-  void Put(std::string_view subject, ContestResult result) {
-    results_.insert_or_assign(std::string(subject), std::move(result));
-  }
-  ContestResult Contend(const SubjectFactory& subject, const std::string& dir,
-                        const Contest& contest) override {
-    const auto known = results_.find(subject.name());
-    if (known != results_.end()) return known->second;
-    return ContentionArena::Contend(subject, dir, contest);
-  }
-
- private:
-  std::map<std::string, ContestResult, std::less<>> results_;
+  void Begin(const report::Context&) override {}
+  void Probed(const BackendReport&) override {}
+  void CanaryTried(const report::Canary&) override {}
+  void PrimitiveExamined(const report::Primitive&) override {}
+  void ClaimExamined(std::string_view, const ClaimResult&) override {}
+  void Measured(const BackendReport&) override {}
+  void End(const RunReport&) override {}
 };
+
+report::Recorder& OrNone(report::Recorder* recorder) {
+  static NoRecorder none;
+  return recorder != nullptr ? *recorder : none;
+}
+
+template <typename T>
+bool Has(const std::vector<T>& list, const T& what) {
+  return std::find(list.begin(), list.end(), what) != list.end();
+}
 
 // One lock under examination.
 struct Entry {
-  std::unique_ptr<SubjectFactory> subject;
-  BackendReport report;
+  const cli::NamedSubject* subject = nullptr;
+  BackendReport report = {};
   size_t claims_done = 0;
 };
 
+// How `dir`, below plan.dir, is reached through the other mount.
+std::string Across(const SurveyPlan& plan, const std::string& dir) {
+  if (plan.other_mount.empty()) return "";
+  return plan.other_mount + dir.substr(dir.rfind('/'));
+}
+
 class Surveyor {
  public:
-  Surveyor(const SurveyPlan& plan, Progress* progress)
-      : plan_(plan), progress_(*progress), scratch_(plan.dir) {
+  Surveyor(const SurveyPlan& plan, Progress* progress,
+           report::Recorder* recorder)
+      : plan_(plan),
+        progress_(*progress),
+        recorder_(OrNone(recorder)),
+        scratch_(plan.dir),
+        other_scratch_(Across(plan, scratch_.path())),
+        arena_(TheContest()) {
     // Other users take part in some claims.
     chmod(scratch_.path().c_str(), 0755);
     if (plan.keep) scratch_.Keep();
+    for (const Claim* claim : plan.claims) {
+      (claim->primitive ? primitives_ : claims_).push_back(claim);
+    }
   }
 
   RunReport Run() {
     const auto start = std::chrono::steady_clock::now();
-    report_.context = Environment(plan_.dir);
-    report_.context.seed = plan_.seed;
-    report_.context.profile = plan_.quick ? "quick" : "full";
+    Describe();
+    recorder_.Begin(report_.context);
     Probe();
     progress_.SetTotal(TotalWork());
     if (GoOn()) TryCanary();
+    if (GoOn()) ExaminePrimitives();
     for (Entry& entry : entries_) {
       if (GoOn() && entry.report.supported) Contend(&entry);
     }
     if (GoOn()) ExamineClaims();
     for (Entry& entry : entries_) {
-      if (GoOn() && entry.report.supported && plan_.whole) Time(&entry);
+      if (GoOn() && entry.report.supported && plan_.latency) Time(&entry);
     }
+    report_.context.duration_s =
+        Seconds(std::chrono::steady_clock::now() - start);
     Finish();
-    const std::chrono::duration<double> took =
-        std::chrono::steady_clock::now() - start;
-    report_.context.duration_s = took.count();
+    recorder_.End(report_);
     return std::move(report_);
   }
 
@@ -120,152 +144,218 @@ class Surveyor {
   }
 
   [[nodiscard]] bool HoldsContest() const {
-    return std::any_of(plan_.claims.begin(), plan_.claims.end(),
+    return std::any_of(claims_.begin(), claims_.end(),
                        [](const Claim* claim) { return claim->contest; });
   }
-
-  [[nodiscard]] double TotalWork() const {
-    const auto supported = static_cast<double>(
-        std::count_if(entries_.begin(), entries_.end(),
-                      [](const Entry& e) { return e.report.supported; }));
-    double each = kClaimWork * static_cast<double>(plan_.claims.size());
-    if (HoldsContest()) each += Seconds(ContestTime());
-    if (plan_.whole) each += Seconds(LatencyTime(plan_));
-    return supported * each + Seconds(ContestTime());
-  }
-
   [[nodiscard]] Contest TheContest() const {
     return claims::StandardContest(plan_.seed, plan_.quick);
   }
-  [[nodiscard]] std::chrono::milliseconds ContestTime() const {
-    return TheContest().duration;
+  // Where the history of a contest is left; empty: nowhere.
+  [[nodiscard]] std::string HistoryOf(const std::string& name) const {
+    return plan_.histories.empty() ? "" : plan_.histories + "/" + name;
+  }
+  [[nodiscard]] LanesPlan Lanes() const {
+    return {.dir = scratch_.path(),
+            .other_dir = other_scratch_,
+            .seed = plan_.seed,
+            .quick = plan_.quick};
   }
 
+  void Describe();
   void Probe();
+  [[nodiscard]] double TotalWork() const;
   void TryCanary();
-  run::ContentionResult HoldContest(const Entry& entry);
+  void ExaminePrimitives();
   void Contend(Entry* entry);
   void ExamineClaims();
-  bool Found(const Job& job, Finding finding);
+  bool Found(const Job& job, const Finding& finding, double duration_s);
   void Time(Entry* entry);
   void Finish();
-  [[nodiscard]] std::string Replay(const std::string& backend,
-                                   const std::string& claim) const;
+  void Miss();
+  void MissClaim(const ClaimResult& result, const cli::NamedSubject* subject);
+  [[nodiscard]] std::string Replay(const ClaimResult& claim,
+                                   std::string_view backend) const;
 
   const SurveyPlan& plan_;
   Progress& progress_;
+  report::Recorder& recorder_;
   proc::TempDir scratch_;
+  const std::string other_scratch_;
   MeasuredArena arena_;
+  std::vector<const Claim*> primitives_;
+  std::vector<const Claim*> claims_;
   RunReport report_;
   std::vector<Entry> entries_;
 };
 
+void Surveyor::Describe() {
+  report::Context& context = report_.context;
+  context = Environment(plan_.dir);
+  context.run_id = plan_.run_id;
+  context.command_line = plan_.command_line;
+  context.other_mount = plan_.other_mount;
+  context.seed = plan_.seed;
+  context.profile = plan_.quick ? "quick" : "full";
+  context.claims_chosen = static_cast<int>(plan_.claims.size());
+  context.claims_total = static_cast<int>(Claims().size());
+  context.expectations = plan_.expectation_files;
+}
+
 void Surveyor::Probe() {
   progress_.Stage("what the directory supports");
   const auto probes = lockfile::probe(scratch_.path());
-  for (const lockfile::BackendRow* backend : plan_.backends) {
-    Entry entry;
-    entry.subject = BackendSubject(backend->name);
-    entry.report.name = backend->name;
+  for (const cli::NamedSubject& subject : plan_.subjects) {
+    Entry entry{.subject = &subject};
+    entry.report.name = subject.name;
+    entry.report.released_on_crash =
+        subject.factory->traits().released_on_crash;
     for (const lockfile::Probe& probe : probes) {
-      if (probe.backend->name != backend->name) continue;
+      if (probe.backend != subject.backend) continue;
       entry.report.supported = probe.supported;
       entry.report.reason = probe.reason;
     }
+    recorder_.Probed(entry.report);
     entries_.push_back(std::move(entry));
   }
 }
 
-// A slow filesystem gets more time, until enough has been done to judge by.
-run::ContentionResult Surveyor::HoldContest(const Entry& entry) {
-  run::ContentionPlan plan = run::PlanOf(TheContest(), scratch_.path());
-  plan.command_line = plan_.command_line;
-  plan.floor = 10 * plan.processes;
-  if (!plan_.out.empty()) {
-    plan.keep_history = plan_.out + "/history/" + entry.report.name;
+double Surveyor::TotalWork() const {
+  const auto supported = static_cast<double>(
+      std::count_if(entries_.begin(), entries_.end(),
+                    [](const Entry& e) { return e.report.supported; }));
+  const double contest = Seconds(TheContest().duration);
+  double each = kClaimWork * static_cast<double>(claims_.size());
+  if (HoldsContest()) each += contest;
+  if (plan_.latency) each += Seconds(LatencyTime(plan_));
+  return contest + kPrimitiveWork * static_cast<double>(primitives_.size()) +
+         supported * each;
+}
+
+void Surveyor::TryCanary() {
+  progress_.Stage("the canary has to be caught");
+  report::Canary& result = report_.canary.emplace();
+  const std::string history = HistoryOf("canary");
+  for (uint64_t attempt = 0; attempt < kCanaryTries; ++attempt) {
+    if (!history.empty()) proc::RemoveTree(history);
+    run::Detection detection =
+        run::ProveDetector(scratch_.path(), plan_.seed + attempt, history);
+    result = {.name = std::move(detection.canary),
+              .caught = detection.caught,
+              .reason = std::move(detection.reason)};
+    if (result.caught || !GoOn() || InTrouble()) break;
   }
-  for (int stretch = 1;; stretch *= 4) {
-    if (!plan.keep_history.empty()) proc::RemoveTree(plan.keep_history);
-    run::ContentionResult result = run::RunContention(*entry.subject, plan);
-    if (result.acquisitions >= plan.floor || stretch == kMostStretch ||
-        !GoOn()) {
-      return result;
-    }
-    plan.duration *= 4;
-    plan.deadline += plan.duration;
+  recorder_.CanaryTried(result);
+  progress_.Done(Seconds(TheContest().duration));
+}
+
+void Surveyor::ExaminePrimitives() {
+  if (primitives_.empty()) return;
+  progress_.Stage(fmt::format("{} primitives", primitives_.size()));
+  const auto any = BackendSubject(lockfile::Backends().front().name);
+  std::vector<Job> jobs;
+  for (const Claim* claim : primitives_) {
+    jobs.push_back({claim, any.get(), kPrimitive});
   }
+  LanesPlan lanes = Lanes();
+  lanes.lanes = 1;  // they measure
+  RunInLanes(lanes, jobs, arena_,
+             [this](const Job& job, const Finding& finding, auto took) {
+               return Found(job, finding, Seconds(took));
+             });
 }
 
 void Surveyor::Contend(Entry* entry) {
   if (!HoldsContest()) return;
   progress_.Stage(fmt::format("{}: {} processes contend", entry->report.name,
                               TheContest().processes));
-  const run::ContentionResult result = HoldContest(*entry);
-  progress_.Done(Seconds(ContestTime()));
+  run::ContentionPlan plan = run::PlanOf(TheContest(), scratch_.path());
+  plan.command_line = plan_.command_line;
+  plan.keep_history = HistoryOf(entry->report.name);
+  const run::ContentionResult result = HoldContest(
+      *entry->subject->factory, std::move(plan), [this] { return GoOn(); });
+  progress_.Done(Seconds(TheContest().duration));
   if (!GoOn()) return;
   if (result.exclusion.verdict != Verdict::kPass && InTrouble()) return;
-  arena_.Put(entry->report.name, run::ContestOf(result));
-  const history::Percentiles wait = result.judgement.wait.percentiles();
-  entry->report.contention = report::Contention{
-      .processes = result.processes,
-      .acquisitions = result.acquisitions,
-      .violations = std::max(result.violations, result.witness_violations),
-      .wait_ns = {wait.p50, wait.p90, wait.p99, wait.p99_9, wait.max},
-      .jain = result.judgement.jain};
+  arena_.Put(entry->subject->factory->name(), run::ContestOf(result));
+  Report(result, &entry->report);
+  recorder_.Measured(entry->report);
 }
 
 void Surveyor::ExamineClaims() {
   std::vector<Job> jobs;
   for (size_t i = 0; i < entries_.size(); ++i) {
     if (!entries_[i].report.supported) continue;
-    for (const Claim* claim : plan_.claims) {
-      jobs.push_back({claim, entries_[i].subject.get(), i});
+    for (const Claim* claim : claims_) {
+      jobs.push_back({claim, entries_[i].subject->factory.get(), i});
     }
   }
   if (jobs.empty()) return;
   progress_.Stage(fmt::format("{} claims", jobs.size()));
-  RunInLanes({.dir = scratch_.path(), .seed = plan_.seed, .quick = plan_.quick},
-             jobs, arena_, [this](const Job& job, const Finding& finding) {
-               return Found(job, finding);
+  RunInLanes(Lanes(), jobs, arena_,
+             [this](const Job& job, const Finding& finding, auto took) {
+               return Found(job, finding, Seconds(took));
              });
 }
 
-bool Surveyor::Found(const Job& job, Finding finding) {
-  Entry& entry = entries_[job.tag];
-  progress_.Done(kClaimWork);
-  progress_.Now(fmt::format("{} {}", entry.report.name, job.claim->id));
+bool Surveyor::Found(const Job& job, const Finding& finding,
+                     double duration_s) {
+  Entry* entry = job.tag == kPrimitive ? nullptr : &entries_[job.tag];
+  const std::string_view backend =
+      entry == nullptr ? kNoBackend : std::string_view(entry->report.name);
+  progress_.Done(entry == nullptr ? kPrimitiveWork : kClaimWork);
+  progress_.Now(fmt::format("{} {}", backend, job.claim->id));
   const bool bad = finding.verdict == Verdict::kFail ||
                    finding.verdict == Verdict::kInconclusive;
   // A lock is not to blame for a full disk.
   if (bad && InTrouble()) return false;
-  report::ClaimResult result{.id = std::string(job.claim->id),
-                             .level = job.claim->level,
-                             .finding = std::move(finding),
-                             .replay = ""};
-  if (bad) result.replay = Replay(entry.report.name, result.id);
-  entry.report.claims.push_back(std::move(result));
-  ++entry.claims_done;
+  ClaimResult result{.id = std::string(job.claim->id),
+                     .level = job.claim->level,
+                     .finding = finding,
+                     .replay = "",
+                     .duration_s = duration_s};
+  plan_.expectations.Apply(report_.context.filesystem.type, backend, &result);
+  if (bad || result.expected) result.replay = Replay(result, backend);
+  if (entry != nullptr) {
+    recorder_.ClaimExamined(backend, result);
+    entry->report.claims.push_back(std::move(result));
+    ++entry->claims_done;
+    return true;
+  }
+  report::Primitive primitive{.claim = std::move(result), .carries = {}};
+  for (const std::string_view name : NamesIn(job.claim->carries)) {
+    primitive.carries.emplace_back(name);
+  }
+  recorder_.PrimitiveExamined(primitive);
+  report_.primitives.push_back(std::move(primitive));
   return true;
 }
 
 void Surveyor::Time(Entry* entry) {
   progress_.Stage(fmt::format("{}: latency", entry->report.name));
-  const Latency latency =
-      MeasureLatency(*entry->subject, scratch_.path(), LatencyTime(plan_));
+  Latency latency = MeasureLatency(*entry->subject->factory, scratch_.path(),
+                                   LatencyTime(plan_));
   progress_.Done(Seconds(LatencyTime(plan_)));
+  if (!latency.lock_ns) {
+    if (!GoOn() || InTrouble()) return;
+    entry->report.claims.push_back(
+        {.id = "latency",
+         .level = Level::kReport,
+         .finding = Finding::Inconclusive("not measured: " + latency.error),
+         .replay = ""});
+    return recorder_.ClaimExamined(entry->report.name,
+                                   entry->report.claims.back());
+  }
   entry->report.latency_ns = latency.lock_ns;
   entry->report.floor_ns = latency.floor_ns;
-  if (latency.lock_ns || !GoOn() || InTrouble()) return;
-  entry->report.claims.push_back(
-      {.id = "latency",
-       .level = Level::kReport,
-       .finding = Finding::Inconclusive("not measured: " + latency.error),
-       .replay = ""});
+  auto& distributions = entry->report.distributions;
+  distributions.insert(distributions.end(), latency.distributions.begin(),
+                       latency.distributions.end());
+  recorder_.Measured(entry->report);
 }
 
 // The order of the catalogue, whatever the order in which they were done.
 void Surveyor::Finish() {
-  const auto rank = [](const report::ClaimResult& claim) {
+  const auto rank = [](const ClaimResult& claim) {
     const auto all = Claims();
     return std::find_if(
                all.begin(), all.end(),
@@ -273,47 +363,73 @@ void Surveyor::Finish() {
            all.begin();
   };
   for (Entry& entry : entries_) {
-    entry.report.complete = GoOn() && entry.claims_done == plan_.claims.size();
+    entry.report.complete = GoOn() && entry.claims_done == claims_.size();
     std::stable_sort(
         entry.report.claims.begin(), entry.report.claims.end(),
         [&rank](const auto& a, const auto& b) { return rank(a) < rank(b); });
     report_.backends.push_back(std::move(entry.report));
   }
+  if (GoOn()) Miss();
   report::Judge(&report_);
 }
 
-std::string Surveyor::Replay(const std::string& backend,
-                             const std::string& claim) const {
-  return fmt::format(
-      "locklab check --dir={} --backend={} --filter='^{}$' "
-      "--seed={}{}",
-      cli::ShellQuote(plan_.dir), backend, claim, plan_.seed,
-      plan_.quick ? "" : " --profile=full");
+// What was required and is not to be had.
+void Surveyor::Miss() {
+  const Place place{.dir = scratch_.path(), .other_dir = other_scratch_};
+  for (const Feature* feature : plan_.required.features) {
+    std::string why = WhyMissing(*feature, place, kProbeTime);
+    if (!why.empty()) report_.missing.push_back(std::move(why));
+  }
+  for (const report::Primitive& primitive : report_.primitives) {
+    MissClaim(primitive.claim, nullptr);
+  }
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    const BackendReport& backend = report_.backends[i];
+    if (!backend.supported && Has(plan_.required.backends, backend.name)) {
+      report_.missing.push_back(
+          fmt::format("backend {}: {}", backend.name, backend.reason));
+    }
+    for (const ClaimResult& claim : backend.claims) {
+      MissClaim(claim, entries_[i].subject);
+    }
+  }
 }
 
-void Surveyor::TryCanary() {
-  const canary::Canary& bird = canary::StandardCanary();
-  progress_.Stage(fmt::format("the canary {} has to be caught", bird.name));
-  report::Canary& result = report_.canary.emplace();
-  result.name = bird.name;
-  for (uint64_t attempt = 0; attempt < kCanaryTries; ++attempt) {
-    const uint64_t seed = plan_.seed + attempt;
-    const auto subject = bird.make(seed);
-    const run::ContentionResult contention = run::RunContention(
-        *subject, run::PlanOf(claims::StandardContest(seed, /*quick=*/true),
-                              scratch_.path()));
-    result.caught = contention.exclusion.verdict == Verdict::kFail;
-    result.reason = contention.exclusion.reason;
-    if (result.caught || !GoOn() || InTrouble()) break;
+// What a lock is excused from does not miss anything.
+void Surveyor::MissClaim(const ClaimResult& result,
+                         const cli::NamedSubject* subject) {
+  const Claim* claim = FindClaim(result.id);
+  if (result.finding.verdict != Verdict::kUnsupported ||
+      !Has(plan_.required.claims, claim)) {
+    return;
   }
-  progress_.Done(Seconds(ContestTime()));
+  if (subject != nullptr && claim->excuse != nullptr &&
+      !claim->excuse(subject->factory->traits()).empty()) {
+    return;
+  }
+  report_.missing.push_back(fmt::format(
+      "claim {}{}: {}", result.id,
+      subject == nullptr ? "" : " of " + subject->name, result.finding.reason));
+}
+
+std::string Surveyor::Replay(const ClaimResult& claim,
+                             std::string_view backend) const {
+  std::string command =
+      fmt::format("locklab check --dir={}", cli::ShellQuote(plan_.dir));
+  if (!plan_.other_mount.empty()) {
+    command += " --other-mount=" + cli::ShellQuote(plan_.other_mount);
+  }
+  if (backend != kNoBackend) command += fmt::format(" --backend={}", backend);
+  command += fmt::format(" --filter='^{}$' --seed={}", claim.id, plan_.seed);
+  return command + (plan_.quick ? "" : " --profile=full");
 }
 
 }  // namespace
 
-RunReport Survey(const SurveyPlan& plan, Progress* progress) {
+RunReport Survey(const SurveyPlan& plan, Progress* progress,
+                 report::Recorder* recorder) {
   proc::SweepDead(plan.dir);
-  return Surveyor(plan, progress).Run();
+  return Surveyor(plan, progress, recorder).Run();
 }
 
 }  // namespace locklab::check

@@ -8,22 +8,38 @@
 #include <vector>
 
 #include "conformance/claims/claim.h"
+#include "conformance/claims/features.h"
+#include "conformance/expect/expectations.h"
+#include "conformance/report/recorder.h"
 #include "conformance/report/report.h"
-#include "lib/backends.h"
 #include "tools/locklab/check/progress.h"
+#include "tools/locklab/subjects.h"
 
 namespace locklab::check {
 
+// What has to be there, or the run is red.
+struct Required {
+  std::vector<const Claim*> claims;  // must not be unsupported
+  std::vector<std::string> backends;
+  std::vector<const Feature*> features;
+};
+
 struct SurveyPlan {
-  std::string dir;  // usable: see directory.h
-  std::vector<const lockfile::BackendRow*> backends;
+  std::string dir;          // usable: see directory.h
+  std::string other_mount;  // the same directory through another mount, or ""
+  std::vector<cli::NamedSubject> subjects;
   // Those that the filter left, in the order of the catalogue.
   std::vector<const Claim*> claims;
-  // Whether `claims` is the whole catalogue: then latency is measured, too.
-  bool whole = true;
+  Required required;
+  expect::Expectations expectations;
+  std::vector<std::string> expectation_files;  // their names, for the report
+  bool latency = true;                         // whether it is measured
   bool quick = true;
   uint64_t seed = 0;
-  std::string out;  // where histories are left; empty: nowhere
+  std::string run_id;  // see report::Context
+  // An existing directory where the histories of the run are left, one
+  // directory a lock; empty: nowhere.
+  std::string histories;
   bool keep = false;
   std::string command_line;
 };
@@ -31,10 +47,11 @@ struct SurveyPlan {
 // Examines and judges. Makes a scratch directory in plan.dir and removes it,
 // after those of earlier runs that were killed. Ends early on SIGINT, SIGTERM
 // or SIGHUP, or when the disk is full: `cut_short` says so then, and what was
-// not reached is inconclusive. Main thread only.
+// not reached is inconclusive. `recorder` may be nullptr. Main thread only.
 // Throws std::system_error if there is no scratch directory to be had.
 [[nodiscard]] report::RunReport Survey(const SurveyPlan& plan,
-                                       Progress* progress);
+                                       Progress* progress,
+                                       report::Recorder* recorder);
 
 }  // namespace locklab::check
 

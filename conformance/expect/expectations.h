@@ -1,0 +1,87 @@
+// Failures that are known, so that a run is red for news alone.
+//
+// A file of lines, each with four words and a reason:
+//
+//     # filesystem  backend  claim                          expected
+//     *             fcntl    permission.second_user_waits   fails     needs to
+//         write what umask 022 lets one user write <https://...>
+//
+// The first three are patterns as of the shell (fnmatch(3): * ? [abc]). The
+// filesystem is matched against the type that the kernel gives ("ext4",
+// "nfs4"); the backend "-" stands for claims about the directory itself. The
+// fourth is what is expected:
+//   fails     it fails; if it passes, that is a surprise, and red
+//   may-fail  it fails or passes, by chance: both are fine
+//   holds     it holds, whatever a line further up says
+// The reason is for people and must be there; a link in <> may end it. A line
+// that ends with a backslash goes on in the next one; # begins a comment. Of
+// several lines that match, the last one counts.
+#ifndef LOCKLAB_CONFORMANCE_EXPECT_EXPECTATIONS_H_
+#define LOCKLAB_CONFORMANCE_EXPECT_EXPECTATIONS_H_
+
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conformance/report/report.h"
+
+namespace locklab::expect {
+
+// A file that cannot be read or understood, or that names what there is not.
+// The message says which file and line, what is wrong, and what to do.
+class ExpectError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// What the patterns of a file must match.
+struct Names {
+  std::vector<std::string_view> claims;
+  std::vector<std::string_view> backends;
+};
+
+class Expectations {
+ public:
+  // Adds the lines of `text`; `file` is for messages. Throws ExpectError, then
+  // nothing was added.
+  void Add(std::string_view text, const std::string& file, const Names& names);
+
+  // Turns a failure that is expected into kXfail, and a pass where a failure
+  // is expected into kXpass. `backend`: "-" for a primitive.
+  void Apply(std::string_view filesystem, std::string_view backend,
+             report::ClaimResult* result) const;
+
+  [[nodiscard]] bool empty() const { return lines_.empty(); }
+
+ private:
+  enum class Kind { kFails, kMayFail, kHolds };
+  struct Line {
+    std::string filesystem;
+    std::string backend;
+    std::string claim;
+    Kind kind = Kind::kFails;
+    report::Expectation text;
+  };
+  static Line Parse(std::string_view line, const std::string& where,
+                    const Names& names);
+
+  std::vector<Line> lines_;
+};
+
+// A pack that comes with the program: what is known of one filesystem.
+struct Pack {
+  std::string_view name;  // "ext4"
+  std::string_view text;
+};
+[[nodiscard]] std::span<const Pack> Packs();
+
+// Adds the file that `name` names or, if it begins with "@", the pack of that
+// name. Throws ExpectError.
+void AddFile(const std::string& name, const Names& names,
+             Expectations* expectations);
+
+}  // namespace locklab::expect
+
+#endif  // LOCKLAB_CONFORMANCE_EXPECT_EXPECTATIONS_H_

@@ -1,0 +1,44 @@
+// The contest that each lock is put to, once: several claims judge it.
+#ifndef LOCKLAB_TOOLS_LOCKLAB_CHECK_CONTEST_H_
+#define LOCKLAB_TOOLS_LOCKLAB_CHECK_CONTEST_H_
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "conformance/report/report.h"
+#include "stress/run/contention.h"
+
+namespace locklab::check {
+
+// Gives claims the result of the contest that was held for their lock; runs
+// any other.
+class MeasuredArena : public run::ContentionArena {
+ public:
+  explicit MeasuredArena(const Contest& contest) : contest_(contest) {}
+  void Put(std::string_view subject, ContestResult result) {
+    results_.insert_or_assign(std::string(subject), std::move(result));
+  }
+  // Of another lock than `subject`, or another contest: runs it.
+  ContestResult Contend(const SubjectFactory& subject, const std::string& dir,
+                        const Contest& contest) override;
+
+ private:
+  const Contest contest_;
+  std::map<std::string, ContestResult, std::less<>> results_;
+};
+
+// Holds it, for longer where a slow filesystem does not get enough done to
+// judge by, as long as `go_on` says so.
+[[nodiscard]] run::ContentionResult HoldContest(
+    const SubjectFactory& subject, run::ContentionPlan plan,
+    const std::function<bool()>& go_on);
+
+// What a report says of it.
+void Report(const run::ContentionResult& result,
+            report::BackendReport* backend);
+
+}  // namespace locklab::check
+
+#endif  // LOCKLAB_TOOLS_LOCKLAB_CHECK_CONTEST_H_

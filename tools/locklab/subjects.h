@@ -1,0 +1,34 @@
+// The locks that --backend names: backends of the library, and locks that are
+// broken on purpose.
+#ifndef LOCKLAB_TOOLS_LOCKLAB_SUBJECTS_H_
+#define LOCKLAB_TOOLS_LOCKLAB_SUBJECTS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conformance/subject/subject.h"
+
+namespace locklab::cli {
+
+struct NamedSubject {
+  std::string name;  // "link", "canary:unlink-dead"
+  // Of the library: has a probe and a floor. nullptr: it is another's.
+  const lockfile::BackendRow* backend = nullptr;
+  std::shared_ptr<SubjectFactory> factory = nullptr;
+};
+
+// Every name that there is, the library's first.
+[[nodiscard]] std::vector<std::string_view> SubjectNames();
+
+// Those that `list`, separated by commas, names; "": all of the library.
+// Doubles are dropped. `seed` is for what canaries leave to chance. Throws
+// UsageError.
+[[nodiscard]] std::vector<NamedSubject> ParseSubjects(const std::string& list,
+                                                      uint64_t seed);
+
+}  // namespace locklab::cli
+
+#endif  // LOCKLAB_TOOLS_LOCKLAB_SUBJECTS_H_
