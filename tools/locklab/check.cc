@@ -1,8 +1,6 @@
 // locklab check: the main job. Which locks can be relied on in a directory?
 #include <fmt/format.h>
 #include <fmt/ostream.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -21,6 +19,7 @@
 #include "tools/locklab/check/survey.h"
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
+#include "tools/locklab/terminal.h"
 
 namespace locklab::cli {
 namespace {
@@ -132,23 +131,14 @@ check::SurveyPlan PlanOf(const Flags& flags, const Context& context) {
   return plan;
 }
 
-int TerminalWidth() {
-  winsize size{};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
-    return 80;
-  }
-  return std::max<int>(size.ws_col, 40);
-}
-
 void Print(const report::RunReport& report, const Flags& flags,
            Context& context) {
   if (flags.format == "json") {
     context.out.stream << report::ToJson(report);
     return;
   }
-  const int width = context.out.terminal ? TerminalWidth() : 80;
   context.out.stream << "\n"
-                     << report::ToText(report, {.width = width,
+                     << report::ToText(report, {.width = WidthOf(context.out),
                                                 .color = context.out.color});
 }
 

@@ -11,6 +11,8 @@ std::span<const CommandRow> Commands() {
        SetUpCheck},
       {"exec", "Hold a lock while a command runs, like flock(1).", SetUpExec,
        "COMMAND [ARGUMENT...]"},
+      {"explain", "Tell what a claim means and how to see it by hand.",
+       SetUpExplain},
       {"list", "List the backends or the claims: what a correct lock does.",
        SetUpList},
   };
