@@ -7,18 +7,23 @@
 namespace locklab::report {
 namespace {
 
-ClaimResult Claim(std::string id, Level level, Verdict verdict) {
-  return {.id = std::move(id),
-          .level = level,
-          .finding = {verdict, "what was seen", ""},
-          .replay = verdict == Verdict::kPass ? "" : "locklab check --dir=/d",
-          .duration_s = 0.25};
-}
-
 Expectation Known() {
   return {.reason = "the server does not do this",
           .link = "https://example.org/bug/1?a=b&c=d",
           .where = "nfs.expect:12"};
+}
+
+ClaimResult Claim(std::string id, Level level, Verdict verdict) {
+  ClaimResult claim = {
+      .id = std::move(id),
+      .level = level,
+      .finding = {verdict, "what was seen", ""},
+      .replay = verdict == Verdict::kPass ? "" : "locklab check --dir=/d",
+      .duration_s = 0.25};
+  if (verdict == Verdict::kXfail || verdict == Verdict::kXpass) {
+    claim.expected = Known();
+  }
+  return claim;
 }
 
 // One claim of each verdict at each level; MUST only as far as `must` allows.
@@ -35,9 +40,6 @@ std::vector<ClaimResult> Everything(bool must) {
           Claim(fmt::format("family.{}_{}", VerdictName(verdict),
                             static_cast<int>(level)),
                 level, verdict);
-      if (verdict == Verdict::kXfail || verdict == Verdict::kXpass) {
-        claim.expected = Known();
-      }
       if (verdict == Verdict::kFail) {
         claim.finding.evidence =
             "actor 3 acquired it at +0.2 s\n  while actor 5 held it\n\nend\n";
@@ -234,12 +236,14 @@ std::vector<Sample> Samples() {
   no_claims.backends[0].claims.clear();
   Judge(&no_claims);
   RunReport refused = Judged({Unsupported()});
+  RunReport empty;
+  Judge(&empty);
   RunReport cut_early;
   cut_early.cut_short = "interrupted by SIGTERM";
   return {
       {"full", FullReport()},
       {"hostile", HostileReport()},
-      {"empty", RunReport{}},
+      {"empty", empty},
       {"partial", Partial()},
       {"cut_short", CutShort()},
       {"cut_early", cut_early},
