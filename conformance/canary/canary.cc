@@ -48,7 +48,7 @@ std::span<const Canary> Canaries() {
     std::vector<Canary> rows;
     for (const auto family :
          {ExclusionCanaries, WaitingCanaries, OwnershipCanaries,
-          StalenessCanaries, SurroundingsCanaries}) {
+          StalenessCanaries, SurroundingsCanaries, ScarcityCanaries}) {
       const auto more = family();
       rows.insert(rows.end(), more.begin(), more.end());
     }

@@ -15,6 +15,7 @@ std::span<const Canary> WaitingCanaries();
 std::span<const Canary> OwnershipCanaries();
 std::span<const Canary> StalenessCanaries();
 std::span<const Canary> SurroundingsCanaries();
+std::span<const Canary> ScarcityCanaries();
 
 // For Canary::lock.
 template <typename Lock>

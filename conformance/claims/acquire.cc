@@ -1,7 +1,4 @@
 // Taking the lock: free, held, held by oneself, and impossible.
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <string>
@@ -98,16 +95,6 @@ void TryForbiddenDirectory(const ClaimContext& context) {
   });
   ExpectErrorAtOnce(actor.Do(Verb::kAcquire, kLongWait), {EACCES, EPERM},
                     "a directory without permission");
-}
-
-// Leaves no descriptor to be had in this process.
-void UseUpDescriptors() {
-  const int next = dup(0);
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = static_cast<rlim_t>(next < 0 ? 0 : next);
-  setrlimit(RLIMIT_NOFILE, &limit);
-  if (next >= 0) close(next);
 }
 
 void TryNoDescriptors(const ClaimContext& context) {

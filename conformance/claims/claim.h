@@ -27,6 +27,9 @@ struct Contest {
   std::chrono::microseconds hold{0};
   std::chrono::milliseconds deadline{30000};  // then it is inconclusive
   uint64_t seed = 0;
+  // The directory through another mount, where half of the processes work;
+  // empty: all work in the one.
+  std::string other_dir = {};
 
   bool operator==(const Contest&) const = default;
 };
@@ -34,6 +37,7 @@ struct ContestResult {
   Finding exclusion;  // never two holders (witness and history agree)
   Finding coherence;  // the counter file lost no update
   Finding progress;   // every process got it, none hung
+  Finding fairness;   // the slowest process got half of its share
   int64_t acquisitions = 0;
   int64_t violations = 0;
 };

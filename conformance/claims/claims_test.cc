@@ -24,7 +24,10 @@ class NoArena : public Arena {
   ContestResult Contend(const SubjectFactory&, const std::string&,
                         const Contest&) override {
     const Finding none = Finding::Unsupported("no arena in this test");
-    return {.exclusion = none, .coherence = none, .progress = none};
+    return {.exclusion = none,
+            .coherence = none,
+            .progress = none,
+            .fairness = none};
   }
 };
 

@@ -19,7 +19,9 @@ std::span<const Claim> StaleClaims();
 std::span<const Claim> BreakClaims();
 std::span<const Claim> ProcessClaims();
 std::span<const Claim> NameClaims();
+std::span<const Claim> PeerClaims();
 std::span<const Claim> LoadClaims();
+std::span<const Claim> ExhaustionClaims();
 // Of the filesystem itself: primitives.
 std::span<const Claim> FsAtomicClaims();
 std::span<const Claim> FsNameClaims();

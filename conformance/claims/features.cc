@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "conformance/claims/kit.h"
+#include "conformance/compat/python_contender.h"
 #include "conformance/proc/child.h"
 #include "conformance/proc/shared.h"
 #include "conformance/proc/temp_dir.h"
@@ -131,6 +132,10 @@ std::string ProbeInotify(const Place&) {
   return "";
 }
 
+std::string ProbePython(const Place&) {
+  return compat::PythonContender::WhyMissing();
+}
+
 constexpr auto kRows = std::to_array<Feature>({
     {.name = "root",
      .doc = "the privileges of the user root",
@@ -163,6 +168,10 @@ constexpr auto kRows = std::to_array<Feature>({
      .doc = "a filesystem that can rename without replacing",
      .remedy = "use a filesystem that has RENAME_NOREPLACE (NFS has not)",
      .probe = ProbeRenameNoReplace},
+    {.name = "python3-lockfile",
+     .doc = "Python's lockfile, for a foreign peer",
+     .remedy = "install the package python3-lockfile",
+     .probe = ProbePython},
     {.name = "inotify",
      .doc = "a kernel that tells of changes to files",
      .remedy = "raise fs.inotify.max_user_instances, or use a kernel with "

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -234,6 +235,15 @@ bool TryBindMount(const std::string& from, const std::string& to,
   }
   return !read_only || mount("none", to.c_str(), nullptr,
                              MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0;
+}
+
+void UseUpDescriptors() {
+  const int next = dup(0);
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = static_cast<rlim_t>(next < 0 ? 0 : next);
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (next >= 0) close(next);
 }
 
 struct SleepControl::State {

@@ -92,6 +92,10 @@ void BecomeNobody();
 bool TryBindMount(const std::string& from, const std::string& to,
                   bool read_only);
 
+// --- descriptors -----------------------------------------------------------
+// Lowers this process's limit so far that there is none to be had.
+void UseUpDescriptors();
+
 // --- time ------------------------------------------------------------------
 // How late a plain sleep of the same length ends, measured at the same time in
 // a thread of its own: the machine's part of every delay.

@@ -28,6 +28,10 @@ Finding Progress(const ClaimContext& context) {
   return Contend(context).progress;
 }
 
+Finding Fairness(const ClaimContext& context) {
+  return Contend(context).fairness;
+}
+
 constexpr auto kRows = std::to_array<Claim>({
     {.id = "load.progress",
      .level = Level::kMust,
@@ -35,6 +39,14 @@ constexpr auto kRows = std::to_array<Claim>({
      .source = "Samba smbtorture BENCH-LOCK; filelock: markers that starve",
      .excuse = nullptr,
      .body = Progress,
+     .contest = true},
+    {.id = "load.fairness",
+     .level = Level::kShould,
+     .statement = "the slowest of the processes that contend gets the lock at "
+                  "least half as often as the mean",
+     .source = "Jain, Chiu, Hawe 1984: a quantitative measure of fairness",
+     .excuse = nullptr,
+     .body = Fairness,
      .contest = true},
 });
 

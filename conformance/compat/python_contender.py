@@ -1,20 +1,23 @@
-"""A process that locks with Python's lockfile, for python_interop_test.
+"""A process that locks with Python's lockfile, as python_contender.h runs it.
 
-    python_contender.py hello
-    python_contender.py try BACKEND PATH           0 got it, 5 refused
-    python_contender.py hold BACKEND PATH          until end of input
-    python_contender.py contend BACKEND PATH MARKER HOLDS
+    python_contender.py hello             0: it can
+    python_contender.py serve BACKEND PATH
 
-`hold` prints "held" once it holds. `contend` acquires and releases HOLDS times
-and creates MARKER exclusively inside: exit code 4 means that somebody else was
-inside as well.
+`serve` reads one request a line and answers each with one line:
+
+    try                   takes and gives back: "ok", or "refused"
+    acquire               waits until it holds: "ok"
+    release               "ok"
+    contend MARKER HOLDS  acquires and releases HOLDS times and creates MARKER
+                          exclusively inside: "ok", or "two holders" if
+                          somebody else was inside as well
+
+or with "error" and what Python said. It ends with its input.
 """
 
 import os
 import sys
 
-EXIT_TWO_HOLDERS = 4
-EXIT_REFUSED = 5
 EXIT_NO_LOCKFILE = 77
 
 try:
@@ -56,17 +59,9 @@ def try_once(lock):
     try:
         lock.acquire(timeout=0)
     except lockfile.AlreadyLocked:
-        return EXIT_REFUSED
+        return "refused"
     lock.release()
-    return 0
-
-
-def hold(lock):
-    acquire(lock)
-    print("held", flush=True)
-    sys.stdin.read()
-    lock.release()
-    return 0
+    return "ok"
 
 
 def contend(lock, marker, holds):
@@ -75,23 +70,33 @@ def contend(lock, marker, holds):
         try:
             os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
         except FileExistsError:
-            print("Python entered while %s exists" % marker, file=sys.stderr)
-            return EXIT_TWO_HOLDERS
+            return "two holders"
         os.unlink(marker)
         lock.release()
-    return 0
+    return "ok"
 
 
-def main(verb, backend=None, path=None, marker=None, holds=0):
-    if verb == "hello":
-        return 0
-    lock = CLASSES[backend](path)
+def obey(lock, verb, marker=None, holds=0):
     if verb == "try":
         return try_once(lock)
-    if verb == "hold":
-        return hold(lock)
-    return contend(lock, marker, int(holds))
+    if verb == "contend":
+        return contend(lock, marker, int(holds))
+    if verb == "acquire":
+        acquire(lock)
+    else:
+        lock.release()
+    return "ok"
 
 
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+def serve(backend, path):
+    lock = CLASSES[backend](path)
+    for line in sys.stdin:
+        try:
+            answer = obey(lock, *line.rstrip("\n").split(" "))
+        except Exception as error:  # whatever it is, the other side is told
+            answer = "error %s: %s" % (type(error).__name__, error)
+        print(answer.replace("\n", " "), flush=True)
+
+
+if __name__ == "__main__" and sys.argv[1] == "serve":
+    serve(*sys.argv[2:])

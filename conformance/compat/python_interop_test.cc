@@ -7,10 +7,10 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "conformance/compat/lock_fixture.h"
+#include "conformance/compat/python_contender.h"
 #include "conformance/proc/child.h"
 #include "conformance/proc/poll_until.h"
 #include "gtest/gtest.h"
@@ -21,25 +21,10 @@ namespace {
 
 using lockfile::LockFile;
 using proc::Child;
-using proc::ExitStatus;
 using proc::In;
 using namespace std::chrono_literals;  // NOLINT
 
-// Debian's interpreter sees Debian's packages; another one in PATH may not.
-constexpr char kPython[] = "/usr/bin/python3";
-constexpr char kScript[] = "conformance/compat/python_contender.py";
 constexpr int kExitTwoHolders = 4;
-constexpr int kExitRefused = 5;
-constexpr int kExitCannotRun = 76;
-
-int RunPython(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), {kPython, kScript});
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  execv(kPython, argv.data());
-  return kExitCannotRun;
-}
 
 std::vector<std::string> PythonBackends() {
   std::vector<std::string> names;
@@ -49,64 +34,17 @@ std::vector<std::string> PythonBackends() {
   return names;
 }
 
-// A Python process that holds the lock while this object lives.
-class PythonHolder {
- public:
-  PythonHolder(const std::string& backend, const std::string& path) {
-    int to_child[2];
-    int from_child[2];
-    if (pipe2(to_child, O_CLOEXEC) != 0 || pipe2(from_child, O_CLOEXEC) != 0) {
-      throw std::system_error(errno, std::generic_category(), "pipe");
-    }
-    input_ = to_child[1];
-    child_ = Child::Spawn([&] {
-      dup2(to_child[0], STDIN_FILENO);
-      dup2(from_child[1], STDOUT_FILENO);
-      return RunPython({"hold", backend, path});
-    });
-    close(to_child[0]);
-    close(from_child[1]);
-    char answer[5] = {};
-    holds_ = proc::PollUntil(from_child[0], POLLIN, In(kPatience)) != 0 &&
-             read(from_child[0], answer, sizeof answer) > 0;
-    close(from_child[0]);
-  }
-  ~PythonHolder() { Release(); }
-  PythonHolder(const PythonHolder&) = delete;
-  PythonHolder& operator=(const PythonHolder&) = delete;
-
-  [[nodiscard]] bool holds() const { return holds_; }
-  // It releases and ends.
-  ExitStatus Release() {
-    if (input_ >= 0) close(input_);
-    input_ = -1;
-    return child_.Wait(In(kPatience)).value_or(ExitStatus{.code = -1});
-  }
-  ExitStatus Kill() { return child_.Stop(); }
-
- private:
-  Child child_;
-  int input_ = -1;
-  bool holds_ = false;
-};
-
 class PythonInterop : public EveryBackend {
  protected:
   static void SetUpTestSuite() {
-    Child hello = Child::Spawn([] { return RunPython({"hello"}); });
-    const auto end = hello.Wait(In(kPatience));
-    ASSERT_TRUE(end.has_value() && end->ok())
-        << "Python's lockfile is missing (" << kPython << " "
-        << (end ? end->Describe() : "hangs")
-        << "): run tools/setup, which installs python3-lockfile";
+    const std::string missing = PythonContender::WhyMissing();
+    ASSERT_EQ(missing, "")
+        << "run tools/setup, which installs python3-lockfile";
   }
 
-  [[nodiscard]] int PythonTries() const {
-    Child child = Child::Spawn([&] {
-      return RunPython({"try", backend(), path()});
-    });
-    const auto end = child.Wait(In(kPatience));
-    return end && end->signal == 0 ? end->code : -1;
+  [[nodiscard]] std::string PythonTries() const {
+    PythonContender python(backend(), path());
+    return python.Ask("try", In(kPatience)).value_or("hangs");
   }
 };
 
@@ -121,30 +59,31 @@ TEST(PythonInteropTable, NamesTheFourThatShareTheirFormat) {
 TEST_P(PythonInterop, PythonIsRefusedWhileWeHold) {
   LockFile lock(path(), options());
   lock.acquire();
-  EXPECT_EQ(PythonTries(), kExitRefused);
+  EXPECT_EQ(PythonTries(), "refused");
   EXPECT_TRUE(lock.i_am_locking());
   lock.release();
-  EXPECT_EQ(PythonTries(), 0);
+  EXPECT_EQ(PythonTries(), "ok");
 }
 
 TEST_P(PythonInterop, WeAreRefusedWhilePythonHolds) {
-  PythonHolder python(backend(), path());
-  ASSERT_TRUE(python.holds());
+  PythonContender python(backend(), path());
+  ASSERT_EQ(python.Ask("acquire", In(kPatience)), "ok");
   LockFile lock(path(), options());
   EXPECT_TRUE(lock.is_locked());
   EXPECT_FALSE(lock.i_am_locking());
   EXPECT_THROW(lock.acquire(0s), lockfile::AlreadyLocked);
   EXPECT_THROW(lock.acquire(50ms), lockfile::LockTimeout);
   EXPECT_THROW(lock.release(), lockfile::NotMyLock);
-  EXPECT_TRUE(python.Release().ok()) << "Python lost its lock";
+  EXPECT_EQ(python.Ask("release", In(kPatience)), "ok")
+      << "Python lost its lock";
   EXPECT_NO_THROW(lock.acquire(kPatience));
 }
 
 // It left no record that could prove its death, so its lock is never broken on
 // a guess; asked to, we break it.
 TEST_P(PythonInterop, DeadPythonHolderIsUnknownAndBrokenWhenAsked) {
-  PythonHolder python(backend(), path());
-  ASSERT_TRUE(python.holds());
+  PythonContender python(backend(), path());
+  ASSERT_EQ(python.Ask("acquire", In(kPatience)), "ok");
   python.Kill();
   LockFile lock(path(), options());
   EXPECT_TRUE(lock.is_locked());
@@ -153,7 +92,7 @@ TEST_P(PythonInterop, DeadPythonHolderIsUnknownAndBrokenWhenAsked) {
   EXPECT_THROW(lock.acquire(50ms), lockfile::LockTimeout);
   EXPECT_TRUE(lock.break_lock());
   EXPECT_NO_THROW(lock.acquire(kPatience));
-  EXPECT_EQ(PythonTries(), kExitRefused);
+  EXPECT_EQ(PythonTries(), "refused");
 }
 
 // Inside the lock: nobody else may be. The same marker as in the script.
@@ -178,12 +117,12 @@ TEST_P(PythonInterop, MixedProcessesExclude) {
   constexpr int kPythonHolds = 400;
   constexpr int kOurHolds = 1000;
   const std::string marker = dir() + "/marker";
+  const std::string request =
+      "contend " + marker + " " + std::to_string(kPythonHolds);
+  PythonContender pythons[] = {{backend(), path()}, {backend(), path()}};
   std::vector<Child> children;
-  for (int i = 0; i < 2; ++i) {
-    children.push_back(Child::Spawn([&] {
-      return RunPython(
-          {"contend", backend(), path(), marker, std::to_string(kPythonHolds)});
-    }));
+  for (PythonContender& python : pythons) {
+    python.Send(request);
     children.push_back(Child::Spawn([&] {
       LockFile lock(path(), options());
       return Contend(lock, marker, kOurHolds);
@@ -194,6 +133,7 @@ TEST_P(PythonInterop, MixedProcessesExclude) {
     ASSERT_TRUE(end.has_value()) << "process " << i << " hangs";
     EXPECT_NE(end->code, kExitTwoHolders) << "process " << i;
     EXPECT_TRUE(end->ok()) << "process " << i << " " << end->Describe();
+    EXPECT_EQ(pythons[i].Receive(In(2 * kPatience)), "ok");
   }
   EXPECT_FALSE(LockFile(path(), options()).is_locked());
 }

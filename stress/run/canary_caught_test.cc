@@ -60,10 +60,13 @@ TEST_P(CanaryTest, IsCaught) {
   const proc::TempDir dir;
   chmod(dir.path().c_str(), 0755);  // Other users take part.
   ContentionArena arena;
-  const Finding finding = RunClaim(
-      *claim,
-      {.subject = *factory, .arena = arena, .dir = dir.path(), .seed = seed},
-      canary->says == "hung" ? 500ms : 60000ms);
+  const Finding finding = RunClaim(*claim,
+                                   {.subject = *factory,
+                                    .arena = arena,
+                                    .dir = dir.path(),
+                                    .seed = seed,
+                                    .other_dir = dir.path() + "/."},
+                                   canary->says == "hung" ? 500ms : 60000ms);
   if (finding.verdict == Verdict::kUnsupported) {
     GTEST_SKIP() << finding.reason;
   }

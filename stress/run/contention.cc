@@ -15,6 +15,7 @@ ContentionResult RunContention(const SubjectFactory& subject,
 ContentionPlan PlanOf(const Contest& contest, const std::string& dir) {
   ContentionPlan plan;
   plan.dir = dir;
+  plan.other_dir = contest.other_dir;
   plan.processes = contest.processes;
   plan.acquisitions = contest.acquisitions;
   plan.duration = contest.duration;
@@ -28,6 +29,7 @@ ContestResult ContestOf(const ContentionResult& result) {
   return {.exclusion = result.exclusion,
           .coherence = result.coherence,
           .progress = result.progress,
+          .fairness = result.fairness,
           .acquisitions = result.acquisitions,
           .violations = result.violations};
 }

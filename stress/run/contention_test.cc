@@ -135,6 +135,38 @@ TEST_F(ContentionTest, ACorrectLockPasses) {
   EXPECT_GT(result.judgement.jain, 0);
 }
 
+// Which workers' locks were made there.
+TEST_F(ContentionTest, EverySecondWorkerUsesTheOtherMount) {
+  ContentionPlan plan = Plan();
+  plan.other_dir = dir_.path() + "/.";
+  struct Count {
+    std::atomic<int> here;
+    std::atomic<int> there;
+  };
+  const proc::Shared<Count> count;
+  const Factory subject([&](const std::string& path) {
+    const bool other = path.find("/./") != std::string::npos;
+    ++(other ? count->there : count->here);
+    return std::make_unique<PlainFlock>(path);
+  });
+  const ContentionResult result = RunContention(subject, plan);
+  EXPECT_EQ(result.exclusion.verdict, Verdict::kPass);
+  EXPECT_EQ(result.coherence.verdict, Verdict::kPass);
+  EXPECT_EQ(count->here, 2);
+  EXPECT_EQ(count->there, 2);
+}
+
+// Locks that each mount keeps to itself, and a file that both write.
+TEST_F(ContentionTest, LocksThatAreLocalToAMountAreCaught) {
+  ContentionPlan plan = Plan(4000);
+  plan.other_dir = dir_.path() + "/.";
+  const Factory subject([&](const std::string& path) {
+    const bool other = path.find("/./") != std::string::npos;
+    return std::make_unique<PlainFlock>(path + (other ? "-local" : ""));
+  });
+  EXPECT_EQ(RunContention(subject, plan).exclusion.verdict, Verdict::kFail);
+}
+
 TEST_F(ContentionTest, ADurationEndsTheRun) {
   ContentionPlan plan = Plan(0);
   plan.duration = 50ms;

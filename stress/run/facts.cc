@@ -111,6 +111,32 @@ Finding Progress(const Facts& facts) {
   return Qualify(std::move(finding), facts);
 }
 
+Finding Fairness(const Facts& facts) {
+  const judge::Judgement& judgement = facts.judgement;
+  if (facts.processes == 0 || judgement.acquisitions == 0) {
+    return Qualify(Finding::Inconclusive("nobody got it"), facts);
+  }
+  int64_t slowest = judgement.acquisitions;
+  size_t seen = 0;
+  for (const judge::ActorSummary& actor : judgement.actors) {
+    if (actor.actor == history::kSupervisor) continue;
+    slowest = std::min(slowest, actor.acquisitions);
+    ++seen;
+  }
+  if (seen < static_cast<size_t>(facts.processes)) slowest = 0;
+  const double mean = static_cast<double>(judgement.acquisitions) /
+                      static_cast<double>(facts.processes);
+  std::string text = fmt::format(
+      "the slowest of {} processes got it {} times, {:.0f} % of the mean "
+      "(Jain index {:.3f})",
+      facts.processes, slowest, 100 * static_cast<double>(slowest) / mean,
+      judgement.jain);
+  const bool fair = 2 * static_cast<double>(slowest) >= mean;
+  return Qualify(
+      fair ? Finding::Pass(std::move(text)) : Finding::Fail(std::move(text)),
+      facts);
+}
+
 std::vector<std::string> Evidence(const Facts& facts) {
   std::vector<std::string> lines;
   const int64_t start_ns = facts.judgement.start_ns;
@@ -136,6 +162,7 @@ ContentionResult Conclude(Facts facts) {
   result.exclusion = Exclusion(facts);
   result.coherence = Coherence(facts, result.lost_updates);
   result.progress = Progress(facts);
+  result.fairness = Fairness(facts);
   result.evidence = Evidence(facts);
   for (Finding* finding :
        {&result.exclusion, &result.coherence, &result.progress}) {

@@ -123,6 +123,40 @@ INSTANTIATE_TEST_SUITE_P(
              kPass, kPass, kFail, "worker 0: acquire: no space"}),
     [](const auto& info) { return info.param.name; });
 
+struct Shares {
+  int64_t first;
+  int64_t second;
+  Verdict fairness;
+  const char* says;
+};
+
+TEST(Conclude, FairIsWhoGetsHalfOfTheMean) {
+  for (const Shares& shares :
+       {Shares{50, 50, kPass, "got it 50 times, 100 % of the mean"},
+        Shares{75, 25, kPass, "got it 25 times, 50 % of the mean"},
+        Shares{76, 24, kFail, "got it 24 times, 48 % of the mean"},
+        Shares{100, 0, kFail, "got it 0 times, 0 % of the mean"}}) {
+    Facts facts = Good();
+    facts.judgement.actors[0].acquisitions = shares.first;
+    facts.judgement.actors[1].acquisitions = shares.second;
+    facts.judgement.jain = 0.5;
+    const Finding fairness = Conclude(facts).fairness;
+    EXPECT_EQ(fairness.verdict, shares.fairness) << fairness.reason;
+    EXPECT_NE(fairness.reason.find(shares.says), std::string::npos)
+        << fairness.reason;
+    EXPECT_NE(fairness.reason.find("Jain index 0.500"), std::string::npos);
+  }
+}
+
+TEST(Conclude, WorkerThatNeverCameIsNotFair) {
+  Facts facts = Good();
+  facts.judgement.actors.pop_back();
+  EXPECT_EQ(Conclude(facts).fairness.verdict, kFail);
+  facts.trouble = "worker 1 was killed";
+  facts.judgement.acquisitions = 0;
+  EXPECT_EQ(Conclude(facts).fairness.verdict, kOpen);
+}
+
 TEST(Conclude, ShowsTheEventsAroundAViolation) {
   Facts facts = Good();
   Overlap(facts);

@@ -29,6 +29,8 @@ struct Delay {
 
 struct ContentionPlan {
   std::string dir;  // on the filesystem under test; a directory is made in it
+  // `dir` through another mount, where every second worker works; or empty.
+  std::string other_dir;
   int processes = 8;
   int64_t acquisitions = 0;  // in all, then they stop; 0: no such bound
   std::chrono::milliseconds duration{0};  // then they stop; 0: no such bound
@@ -56,6 +58,7 @@ struct ContentionResult {
   Finding exclusion;  // never two holders: witness and history agree
   Finding coherence;  // the counter file lost no update
   Finding progress;   // every process got it, and none hung
+  Finding fairness;   // the slowest process got half of its share at least
 
   int processes = 0;
   int64_t acquisitions = 0;

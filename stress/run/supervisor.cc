@@ -122,6 +122,12 @@ void Supervisor::MakePlaces() {
   work_.emplace(plan_.dir);
   places_.lock = *work_ / "target";
   places_.counter = *work_ / "counter";
+  other_places_ = places_;
+  if (!plan_.other_dir.empty()) {
+    const std::string name = work_->path().substr(work_->path().rfind('/'));
+    other_places_.lock = plan_.other_dir + name + "/target";
+    other_places_.counter = plan_.other_dir + name + "/counter";
+  }
   const std::string parent = LogsParent(plan_);
   if (plan_.keep_history.empty()) {
     if (!parent.empty()) proc::SweepDead(parent);
@@ -131,6 +137,7 @@ void Supervisor::MakePlaces() {
     std::filesystem::create_directories(plan_.keep_history);
     places_.history = plan_.keep_history;
   }
+  other_places_.history = places_.history;
   const proc::Filesystem filesystem = proc::FilesystemOf(plan_.dir);
   info_.actor = history::kSupervisor;
   info_.seed = plan_.seed;
@@ -163,7 +170,8 @@ int Supervisor::WorkerMain(Actor actor) {
   try {
     history::LogInfo info = info_;
     info.actor = actor;
-    return Worker(subject_, plan_, places_, info, *board_, slots_.span()).Run();
+    const Places& places = actor % 2 == 0 ? places_ : other_places_;
+    return Worker(subject_, plan_, places, info, *board_, slots_.span()).Run();
   } catch (const std::exception& error) {
     fmt::format_to_n(slot.error.data(), slot.error.size() - 1, "{}",
                      error.what());

@@ -52,6 +52,7 @@ class Supervisor {
   std::optional<proc::TempDir> work_;
   std::optional<proc::TempDir> logs_;
   Places places_;
+  Places other_places_;  // the same through the other mount
   history::LogInfo info_;
   std::optional<history::LogWriter> log_;
   proc::Shared<Board> board_;
