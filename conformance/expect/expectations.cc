@@ -8,9 +8,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <iterator>
-#include <optional>
-#include <sstream>
+
+#include "conformance/expect/packs.h"
 
 namespace locklab::expect {
 namespace {
@@ -140,21 +139,38 @@ void Expectations::Apply(std::string_view filesystem, std::string_view backend,
   }
 }
 
-void AddFile(const std::string& name, const Names& names,
-             Expectations* expectations) {
-  if (name.starts_with("@")) {
-    for (const Pack& pack : Packs()) {
-      if (pack.name != name.substr(1)) continue;
-      expectations->Add(pack.text, name, names);
-      return;
-    }
-    std::string known;
-    for (const Pack& pack : Packs()) known += fmt::format(" @{}", pack.name);
-    throw ExpectError(
-        fmt::format("there is no expectation pack {}; those that come with "
-                    "locklab are:{}",
-                    name, known));
+std::vector<Pack> Packs() {
+  constexpr std::string_view kSuffix = ".expect";
+  std::vector<Pack> packs;
+  for (const EmbeddedText& file : PackTexts()) {
+    const std::string_view first = file.text.substr(0, file.text.find('\n'));
+    packs.push_back({file.name.substr(0, file.name.size() - kSuffix.size()),
+                     Trim(first.substr(std::min(first.size(), size_t{1}))),
+                     file.text});
   }
+  return packs;
+}
+
+namespace {
+
+void AddPack(std::string_view name, const Names& names,
+             Expectations* expectations) {
+  bool found = false;
+  std::string known = " @all";
+  for (const Pack& pack : Packs()) {
+    known += fmt::format(", @{}", pack.name);
+    if (pack.name != name && name != "all") continue;
+    expectations->Add(pack.text, fmt::format("@{}", pack.name), names);
+    found = true;
+  }
+  if (found) return;
+  throw ExpectError(
+      fmt::format("there is no expectation pack @{}; those that come with "
+                  "locklab are:{}",
+                  name, known));
+}
+
+std::string ReadFile(const std::string& name) {
   errno = 0;
   std::ifstream file(name, std::ios::binary);
   std::string text(kLongestFile + 1, '\0');
@@ -168,7 +184,17 @@ void AddFile(const std::string& name, const Names& names,
     throw ExpectError(fmt::format(
         "{} is longer than 1 MiB: that is no list of expectations", name));
   }
-  expectations->Add(text, name.substr(name.rfind('/') + 1), names);
+  return text;
+}
+
+}  // namespace
+
+void AddFile(const std::string& name, const Names& names,
+             Expectations* expectations) {
+  if (name.starts_with("@")) {
+    return AddPack(std::string_view(name).substr(1), names, expectations);
+  }
+  expectations->Add(ReadFile(name), name.substr(name.rfind('/') + 1), names);
 }
 
 }  // namespace locklab::expect

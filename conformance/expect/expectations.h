@@ -19,7 +19,6 @@
 #ifndef LOCKLAB_CONFORMANCE_EXPECT_EXPECTATIONS_H_
 #define LOCKLAB_CONFORMANCE_EXPECT_EXPECTATIONS_H_
 
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -70,15 +69,17 @@ class Expectations {
   std::vector<Line> lines_;
 };
 
-// A pack that comes with the program: what is known of one filesystem.
+// A pack that comes with the program: what is known of one filesystem, or of
+// the library on all of them.
 struct Pack {
   std::string_view name;  // "ext4"
+  std::string_view doc;   // the first line of its text, a comment
   std::string_view text;
 };
-[[nodiscard]] std::span<const Pack> Packs();
+[[nodiscard]] std::vector<Pack> Packs();
 
 // Adds the file that `name` names or, if it begins with "@", the pack of that
-// name. Throws ExpectError.
+// name; "@all": all packs. Throws ExpectError.
 void AddFile(const std::string& name, const Names& names,
              Expectations* expectations);
 

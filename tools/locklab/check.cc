@@ -1,9 +1,11 @@
 // locklab check: the main job. Which locks can be relied on in a directory?
+// locklab conformance: its claims alone, with more knobs.
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <random>
 #include <regex>
@@ -19,6 +21,7 @@
 #include "tools/locklab/check/survey.h"
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
+#include "tools/locklab/formats.h"
 #include "tools/locklab/terminal.h"
 
 namespace locklab::cli {
@@ -35,7 +38,11 @@ struct Flags {
   std::vector<std::string> expect;
   std::string out;
   uint64_t seed = std::random_device{}();
+  uint64_t lanes = 3;
+  uint64_t deadline_s = 60;
+  bool latency = true;
   bool keep = false;
+  ReportFiles files;
 };
 
 std::vector<const Claim*> Filtered(const std::string& filter) {
@@ -118,7 +125,9 @@ check::SurveyPlan PlanOf(const Flags& flags, const Context& context) {
     }
   }
   Expect(flags.expect, &plan);
-  plan.latency = flags.filter.empty();
+  plan.latency = flags.latency && flags.filter.empty();
+  plan.lanes = flags.lanes;
+  plan.claim_deadline = std::chrono::seconds(flags.deadline_s);
   plan.quick = flags.profile == "quick";
   plan.seed = flags.seed;
   plan.run_id = NewRunId();
@@ -133,6 +142,7 @@ check::SurveyPlan PlanOf(const Flags& flags, const Context& context) {
 
 void Print(const report::RunReport& report, const Flags& flags,
            Context& context) {
+  if (flags.files.ToStdout()) return;
   if (flags.format == "json") {
     context.out.stream << report::ToJson(report);
     return;
@@ -143,6 +153,7 @@ void Print(const report::RunReport& report, const Flags& flags,
 }
 
 int Check(const Flags& flags, Context& context) {
+  flags.files.Check();
   check::SurveyPlan plan = PlanOf(flags, context);
   if (plan.claims.empty()) {
     fmt::print(context.err.stream,
@@ -156,7 +167,7 @@ int Check(const Flags& flags, Context& context) {
     out = check::ResultsDirectory(flags.out);
     plan.histories = check::HistoriesDirectory(out, plan.run_id);
   }
-  if (flags.format == "text") {
+  if (flags.format == "text" && !flags.files.ToStdout()) {
     fmt::print(context.out.stream, "seed {}: locklab {} examines {}\n",
                plan.seed, kSuiteVersion, plan.dir);
     context.out.stream.flush();
@@ -171,6 +182,9 @@ int Check(const Flags& flags, Context& context) {
   }
   Print(report, flags, context);
   int code = report::ExitCodeOf(report);
+  if (!flags.files.Write(report, context) && code == kExitOk) {
+    code = kExitFailed;
+  }
   if (!out.empty()) {
     const std::string error =
         report::WriteFile(out + "/report.json", report::ToJson(report));
@@ -218,13 +232,10 @@ void AddWhat(CLI::App& app, Flags* flags) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
-}  // namespace
-
-Run SetUpCheck(CLI::App& app, Context& context) {
-  auto flags = std::make_shared<Flags>();
-  AddWhat(app, flags.get());
+void AddHow(CLI::App& app, Flags* flags) {
   AddChoice(app, "--format", &flags->format, {"text", "json"},
             "How to print the result.");
+  flags->files.Declare(app);
   app.add_option("--out", flags->out,
                  "Leave report.json and the histories in this directory.")
       ->type_name("DIR");
@@ -236,6 +247,26 @@ Run SetUpCheck(CLI::App& app, Context& context) {
       "2 usage, or the directory cannot be examined; 3 nothing was examined;\n"
       "4 something required is missing; 5 something could not be told, also\n"
       "after SIGINT or SIGTERM.");
+}
+
+}  // namespace
+
+Run SetUpCheck(CLI::App& app, Context& context) {
+  auto flags = std::make_shared<Flags>();
+  AddWhat(app, flags.get());
+  AddHow(app, flags.get());
+  return [flags, &context] { return Check(*flags, context); };
+}
+
+Run SetUpConformance(CLI::App& app, Context& context) {
+  auto flags = std::make_shared<Flags>();
+  flags->latency = false;
+  AddWhat(app, flags.get());
+  AddNumber(app, "--lanes", &flags->lanes,
+            "How many claims are examined at a time.", 1, 64);
+  AddNumber(app, "--deadline", &flags->deadline_s,
+            "Seconds until a claim counts as hung.", 1, 86400);
+  AddHow(app, flags.get());
   return [flags, &context] { return Check(*flags, context); };
 }
 

@@ -9,6 +9,8 @@ std::span<const CommandRow> Commands() {
   static constexpr CommandRow kTable[] = {
       {"check", "Find out which locks can be relied on in a directory.",
        SetUpCheck},
+      {"conformance", "Examine the claims alone, without the latencies.",
+       SetUpConformance},
       {"exec", "Hold a lock while a command runs, like flock(1).", SetUpExec,
        "COMMAND [ARGUMENT...]"},
       {"explain", "Tell what a claim means and how to see it by hand.",

@@ -13,6 +13,7 @@
 #include "conformance/canary/canary.h"
 #include "conformance/claims/claim.h"
 #include "conformance/claims/features.h"
+#include "conformance/expect/expectations.h"
 #include "lib/backends.h"
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
@@ -122,12 +123,23 @@ std::vector<Item> CanaryItems() {
   return items;
 }
 
+std::vector<Item> ExpectationItems() {
+  std::vector<Item> items;
+  for (const expect::Pack& pack : expect::Packs()) {
+    const std::string name = "@" + std::string(pack.name);
+    items.push_back({name, std::string(pack.doc),
+                     Json{{"name", name},
+                          {"doc", std::string(pack.doc)},
+                          {"text", std::string(pack.text)}}});
+  }
+  return items;
+}
+
 // One row a list.
 constexpr ListRow kLists[] = {
-    {"backends", BackendItems},
-    {"claims", ClaimItems},
-    {"features", FeatureItems},
-    {"canaries", CanaryItems},
+    {"backends", BackendItems},         {"claims", ClaimItems},
+    {"features", FeatureItems},         {"canaries", CanaryItems},
+    {"expectations", ExpectationItems},
 };
 
 std::vector<std::string_view> ListNames() {

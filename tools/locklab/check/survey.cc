@@ -155,10 +155,12 @@ class Surveyor {
     return plan_.histories.empty() ? "" : plan_.histories + "/" + name;
   }
   [[nodiscard]] LanesPlan Lanes() const {
-    return {.dir = scratch_.path(),
+    return {.lanes = plan_.lanes,
+            .dir = scratch_.path(),
             .other_dir = other_scratch_,
             .seed = plan_.seed,
-            .quick = plan_.quick};
+            .quick = plan_.quick,
+            .deadline = plan_.claim_deadline};
   }
 
   void Describe();

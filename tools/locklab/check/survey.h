@@ -3,6 +3,8 @@
 #ifndef LOCKLAB_TOOLS_LOCKLAB_CHECK_SURVEY_H_
 #define LOCKLAB_TOOLS_LOCKLAB_CHECK_SURVEY_H_
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -34,6 +36,8 @@ struct SurveyPlan {
   expect::Expectations expectations;
   std::vector<std::string> expectation_files;  // their names, for the report
   bool latency = true;                         // whether it is measured
+  size_t lanes = 3;  // how many claims are examined at a time
+  std::chrono::milliseconds claim_deadline{60000};
   bool quick = true;
   uint64_t seed = 0;
   std::string run_id;  // see report::Context

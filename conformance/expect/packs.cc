@@ -1,7 +1,0 @@
-#include "conformance/expect/expectations.h"
-
-namespace locklab::expect {
-
-std::span<const Pack> Packs() { return {}; }
-
-}  // namespace locklab::expect
