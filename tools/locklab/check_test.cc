@@ -146,6 +146,21 @@ TEST_F(CheckTest, IsGreenForAKnownFailureAndRedForASurprise) {
             "xpass");
 }
 
+TEST_F(CheckTest, KnowsThePacksThatComeWithIt) {
+  const Ended ended =
+      Check({"--backend=fcntl,ofd,sqlite", "--expect=@all", "--format=json",
+             "--filter=^permission.second_user_waits$"});
+  ASSERT_NE(ended.code, kExitUsage) << ended.err;
+  for (const json& backend : json::parse(ended.out)["backends"]) {
+    const json& claim = backend["claims"][0];
+    // Without other users there is nothing to examine.
+    if (claim["verdict"] == "unsupported") GTEST_SKIP() << claim["reason"];
+    EXPECT_EQ(claim["verdict"], "xfail") << backend;
+    EXPECT_EQ(claim["expected"]["where"].get<std::string>().substr(0, 9),
+              "@library:");
+  }
+}
+
 TEST_F(CheckTest, RefusesExpectationsOfWhatThereIsNot) {
   const std::string known = dir_ / "known.expect";
   std::ofstream(known) << "* link release.twise_is_not_locked fails why\n";
