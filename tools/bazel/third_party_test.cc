@@ -3,6 +3,7 @@
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <openssl/crypto.h>
 #include <sqlite3.h>
 
 #include <CLI/CLI.hpp>
@@ -23,6 +24,11 @@ TEST(ThirdParty, SqliteIsTheVersionItsHeaderSays) {
   fmt::print("sqlite3 {}\n", sqlite3_libversion());
   EXPECT_STREQ(sqlite3_libversion(), SQLITE_VERSION);
   EXPECT_NE(sqlite3_threadsafe(), 0);
+}
+
+TEST(ThirdParty, LibcryptoIsThere) {
+  fmt::print("{}\n", OpenSSL_version(OPENSSL_VERSION));
+  EXPECT_EQ(OPENSSL_version_major(), OPENSSL_VERSION_MAJOR);
 }
 
 TEST(ThirdParty, Cli11ReadsALongFlag) {

@@ -17,6 +17,8 @@ std::span<const CommandRow> Commands() {
        SetUpExplain},
       {"list", "List the backends or the claims: what a correct lock does.",
        SetUpList},
+      {"report", "Report runs that were kept, from their results directory.",
+       SetUpReport},
   };
   return kTable;
 }

@@ -1,0 +1,93 @@
+#include "conformance/store/schema.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace locklab::store {
+namespace {
+
+constexpr const char kSchemaSql[] =
+#include "conformance/store/schema_sql.inc"
+    ;
+
+// "table runs.run_id TEXT", ...
+std::set<std::string> ColumnsOf(Database* database) {
+  std::set<std::string> columns;
+  Statement statement(
+      *database,
+      "SELECT m.type || ' ' || m.name || '.' || c.name || ' ' || c.type "
+      "FROM sqlite_schema AS m JOIN pragma_table_info(m.name) AS c "
+      "WHERE m.type IN ('table', 'view')");
+  while (statement.Step()) columns.insert(statement.Text(0));
+  return columns;
+}
+
+void RequireColumns(Database* database) {
+  Database fresh(":memory:", Database::Access::kCreate);
+  fresh.Exec(kSchemaSql);
+  const std::set<std::string> there = ColumnsOf(database);
+  for (const std::string& column : ColumnsOf(&fresh)) {
+    if (!there.contains(column)) {
+      database->FailDamaged("it has no " + column);
+    }
+  }
+}
+
+}  // namespace
+
+std::span<const Migration> Migrations() {
+  // Version 1 is the first.
+  return {};
+}
+
+const char* SchemaSql() { return kSchemaSql; }
+
+void Migrate(Database* database, std::span<const Migration> migrations,
+             int target) {
+  Transaction transaction(*database);
+  // Another process may have done it while this one waited.
+  int64_t version = database->GetInt("PRAGMA user_version");
+  for (const Migration& step : migrations) {
+    if (step.to != version + 1 || step.to > target) continue;
+    database->Exec(step.sql);
+    version = step.to;
+  }
+  if (version < target) {
+    database->FailDamaged(fmt::format(
+        "its schema is {}, from which no way leads to {}", version, target));
+  }
+  if (!database->Get("PRAGMA foreign_key_check").empty()) {
+    database->FailDamaged("it has rows whose run is missing");
+  }
+  database->Exec(fmt::format("PRAGMA user_version = {}", version).c_str());
+  transaction.Commit();
+}
+
+int CheckSchema(Database* database) {
+  const auto id = database->GetInt("PRAGMA application_id");
+  const auto version = database->GetInt("PRAGMA user_version");
+  if (id != kApplicationId) {
+    throw StoreError(
+        Trouble::kForeign,
+        fmt::format("{} is a database of another program (application_id "
+                    "{:#x}), not a results store: name another directory",
+                    database->path(), id));
+  }
+  if (version > kSchemaVersion) {
+    throw StoreError(
+        Trouble::kNewer,
+        fmt::format("the results store {} was made by a newer locklab: it has "
+                    "schema {}, and this one reads up to {}; use the newer "
+                    "locklab",
+                    database->path(), version, kSchemaVersion));
+  }
+  if (version < 1) {
+    database->FailDamaged(fmt::format("it says it has schema {}", version));
+  }
+  if (version == kSchemaVersion) RequireColumns(database);
+  return static_cast<int>(version);
+}
+
+}  // namespace locklab::store
