@@ -244,7 +244,7 @@ class Reader {
 
 bool IsNameCharacter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+         (c >= '0' && c <= '9') || c == '.' || c == ':' || c == '_' || c == '-';
 }
 
 }  // namespace
@@ -272,7 +272,7 @@ void WriteArchive(const std::string& path, const std::vector<Member>& members) {
   for (const Member& member : members) {
     if (!IsMemberName(member.name)) {
       Fail(path, fmt::format("cannot have a member of the name {:?}: only "
-                             "letters, digits, dots and dashes",
+                             "letters, digits, dots, colons and dashes",
                              member.name));
     }
     writer.Add(member);

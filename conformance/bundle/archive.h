@@ -26,9 +26,9 @@ struct Member {
   std::string text = {};
 };
 
-// One to three parts of letters, digits, ".", "_" and "-", of which none begins
-// with a dot, divided by "/": nothing that could leave a directory, be hidden
-// or mean something to a shell.
+// One to three parts of letters, digits, ".", ":", "_" and "-", of which none
+// begins with a dot or a dash, divided by "/": nothing that could leave a
+// directory, be hidden or mean something to a shell.
 [[nodiscard]] bool IsMemberName(std::string_view name);
 
 // Writes `path` whole or not at all: the members in their order, without times,

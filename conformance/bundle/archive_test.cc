@@ -88,7 +88,7 @@ TEST_F(ArchiveTest, GivesBackWhatWasPutIn) {
 }
 
 TEST_F(ArchiveTest, KnowsNamesThatStayInside) {
-  for (const char* good : {"a", "a.b-c_d", "a/b/c", "A/0"}) {
+  for (const char* good : {"a", "a.b-c_d", "a/b/c", "A/0", "a:b/c"}) {
     EXPECT_TRUE(IsMemberName(good)) << good;
   }
   for (const char* bad :

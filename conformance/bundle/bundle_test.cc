@@ -36,8 +36,8 @@ TEST(BundleTest, FollowsFromWhatItHolds) {
   Scenario scenario;
   const Verification verified = scenario.Bundled(scenario.report);
   EXPECT_EQ(Joined(verified), "");
-  EXPECT_EQ(verified.histories, 2);
-  EXPECT_EQ(verified.events, 2 * 4 * 50 * 4);
+  EXPECT_EQ(verified.histories, 3);
+  EXPECT_EQ(verified.events, 3 * 4 * 50 * 4);
   EXPECT_EQ(verified.digest.size(), 64u);
   EXPECT_EQ(report::ToJson(verified.report), report::ToJson(scenario.report));
   EXPECT_EQ(verified.report.backends[0].worth, report::Worth::kSafe);
@@ -66,7 +66,7 @@ TEST(BundleTest, HoldsTheManifestFirst) {
   EXPECT_EQ(members.front().name, "manifest.json");
   EXPECT_EQ(Find(members, "expectations/ext4.expect").text, "# none\n");
   EXPECT_EQ(Find(members, "report.json").text, report::ToJson(scenario.report));
-  EXPECT_EQ(members.size(), 3 + 2 * 4u);
+  EXPECT_EQ(members.size(), 3 + 3 * 4u);
   for (const char* needle : {"\"seed\": 42", "\"suite_version\": \"0.1.0\"",
                              "\"exclusion.two_processes\"", "\"kernel\""}) {
     EXPECT_NE(members.front().text.find(needle), std::string::npos) << needle;

@@ -122,7 +122,13 @@ const Forgery kForgeries[] = {
            report::Recommendation{.backend = "broken", .reason = "trust me"};
      },
      "the report recommends broken, and link follows from its claims"},
-    {"a canary",
+    {"a canary that was not caught so",
+     [](report::RunReport* report) { report->canary->reason = "seen"; },
+     "canary bird: what was seen of it is not what its history shows: 1 time"},
+    {"another canary",
+     [](report::RunReport* report) { report->canary->name = "cat"; },
+     "canary cat: a log of its history is of the lock bird"},
+    {"a canary that got away",
      [](report::RunReport* report) { report->canary->caught = false; },
      "link: safe in the report, and inconclusive follows from its claims"},
     {"a lock that was not examined to its end",
@@ -194,6 +200,31 @@ TEST(ForgedTest, HistoriesThatWereLeftOutAreFound) {
   EXPECT_EQ(verified.discrepancies[0],
             "broken: there is no history of its 200 acquisitions, so they "
             "cannot be judged again");
+}
+
+TEST(ForgedTest, ACanaryThatNobodyCaughtIsFound) {
+  Scenario scenario;
+  const std::string path = scenario.path("b.tar.gz");
+  (void)scenario.Bundled(scenario.report);
+  std::vector<Member> members = MembersOf(path);
+  // One actor alone sees no other.
+  std::erase_if(members, [](const Member& member) {
+    return member.name.starts_with("history/canary/") &&
+           member.name.find("00001") == std::string::npos;
+  });
+  Rewrite(path, members, /*sealed=*/true);
+  Verification verified = Verify(path);
+  ASSERT_EQ(verified.discrepancies.size(), 1u);
+  EXPECT_EQ(verified.discrepancies[0],
+            "canary bird: caught in the report, and pass by its history");
+  std::erase_if(members, [](const Member& member) {
+    return member.name.starts_with("history/canary/");
+  });
+  Rewrite(path, members, /*sealed=*/true);
+  verified = Verify(path);
+  ASSERT_EQ(verified.discrepancies.size(), 1u);
+  EXPECT_NE(verified.discrepancies[0].find("there is no history of it"),
+            std::string::npos);
 }
 
 TEST(ForgedTest, AnEventThatWasChangedIsFound) {

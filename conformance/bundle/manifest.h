@@ -18,6 +18,8 @@ inline constexpr std::string_view kManifestName = "manifest.json";
 inline constexpr std::string_view kReportName = "report.json";
 // history/BACKEND/NAME.hist, expectations/NAME.
 inline constexpr std::string_view kHistoryFolder = "history";
+// What the history of the run's canary stands for a BACKEND.
+inline constexpr std::string_view kCanaryFolder = "canary";
 inline constexpr std::string_view kExpectationsFolder = "expectations";
 
 // One of the others.

@@ -51,8 +51,10 @@ Scenario::Scenario() {
   report.context.seed = kSeed;
   report.context.dir = "/d";
   report.context.claims_chosen = report.context.claims_total = 2;
-  report.canary =
-      report::Canary{.name = "bird", .caught = true, .reason = "seen"};
+  report.canary = report::Canary{
+      .name = "bird",
+      .caught = true,
+      .reason = Contend("canary", "bird", true).Exclusion().reason};
   AddLock("link", false);
   AddLock("broken", true);
   std::filesystem::create_directories(run_dir() + "/expectations");
@@ -60,13 +62,14 @@ Scenario::Scenario() {
   report::Judge(&report);
 }
 
-void Scenario::AddLock(const std::string& name, bool overlap) {
-  const std::string dir = run_dir() + "/history/" + name;
+judge::Judgement Scenario::Contend(const std::string& folder,
+                                   const std::string& subject, bool overlap) {
+  const std::string dir = run_dir() + "/history/" + folder;
   std::filesystem::create_directories(dir);
   const int64_t start_ns = history::NowNs() + 1'000'000'000;
   for (history::Actor actor = 0; actor < kProcesses; ++actor) {
     LogWriter log(history::LogPath(dir, actor),
-                  {.actor = actor, .seed = kSeed, .subject = name});
+                  {.actor = actor, .seed = kSeed, .subject = subject});
     for (int turn = 0; turn < 50; ++turn) {
       const int number = turn * kProcesses + static_cast<int>(actor);
       Turn(log, start_ns + number * 100'000, static_cast<uint64_t>(number + 1),
@@ -74,7 +77,11 @@ void Scenario::AddLock(const std::string& name, bool overlap) {
     }
   }
   history::MergedReader reader(history::LogsIn(dir));
-  const judge::Judgement judgement = judge::Judge(reader);
+  return judge::Judge(reader);
+}
+
+void Scenario::AddLock(const std::string& name, bool overlap) {
+  const judge::Judgement judgement = Contend(name, name, overlap);
   const history::Percentiles wait = judgement.wait.percentiles();
   report::BackendReport backend;
   backend.name = name;

@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "conformance/bundle/bundle.h"
+#include "conformance/judge/judgement.h"
 #include "conformance/proc/temp_dir.h"
 #include "conformance/report/report.h"
 
 namespace locklab::bundle {
 
-// Two locks, each with a history of four processes: "link" is sound; "broken"
-// lets two in at once.
+// Two locks and a canary, each with a history of four processes: "link" is
+// sound; "broken" and the canary let two in at once.
 class Scenario {
  public:
   Scenario();
@@ -29,6 +30,9 @@ class Scenario {
   report::RunReport report;
 
  private:
+  // Leaves its logs in run_dir()/history/`folder`.
+  judge::Judgement Contend(const std::string& folder,
+                           const std::string& subject, bool overlap);
   void AddLock(const std::string& name, bool overlap);
 
   proc::TempDir dir_;

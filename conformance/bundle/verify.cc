@@ -52,6 +52,13 @@ constexpr Judged kJudged[] = {
     {"load.progress", &judge::Judgement::Progress, false},
 };
 
+// As its logs name the lock.
+std::string_view SubjectOf(std::string_view backend) {
+  constexpr std::string_view kCanary = "canary:";
+  if (backend.starts_with(kCanary)) backend.remove_prefix(kCanary.size());
+  return backend;
+}
+
 class Verifier {
  public:
   Verifier(std::string dir, std::vector<std::string> names)
@@ -70,6 +77,7 @@ class Verifier {
       for (const BackendReport& backend : report().backends) {
         CheckHistory(backend);
       }
+      CheckCanary();
       CheckStrays();
       CheckExpected();
       CheckVerdicts();
@@ -95,6 +103,7 @@ class Verifier {
                          const judge::Judgement& judgement);
   void CompareClaims(const BackendReport& backend,
                      const judge::Judgement& judgement);
+  void CheckCanary();
   void CheckStrays();
   void CheckExpected();
   void CheckVerdicts();
@@ -175,6 +184,8 @@ void Verifier::CheckHistory(const BackendReport& backend) {
     return;
   }
   if (!backend.contention) {
+    // A run that is stopped leaves what it had begun.
+    if (!report().cut_short.empty()) return;
     Say("{}: there is a history, and the report has no contention",
         backend.name);
     return;
@@ -198,7 +209,7 @@ void Verifier::CheckLogs(const BackendReport& backend,
                          const std::vector<const history::LogInfo*>& logs) {
   std::set<history::Actor> actors;
   for (const history::LogInfo* log : logs) {
-    if (log->subject != backend.name) {
+    if (log->subject != SubjectOf(backend.name)) {
       Say("{}: a log of its history is of the lock {}", backend.name,
           log->subject);
     }
@@ -274,9 +285,44 @@ void Verifier::CompareClaims(const BackendReport& backend,
   }
 }
 
+// That it was caught is what every pass stands on.
+void Verifier::CheckCanary() {
+  const auto& canary = report().canary;
+  if (!canary || !canary->caught) return;
+  const fs::path dir = dir_ / kHistoryFolder / kCanaryFolder;
+  if (!fs::exists(dir)) {
+    Say("canary {}: there is no history of it, so whether it was caught cannot "
+        "be judged again",
+        canary->name);
+    return;
+  }
+  try {
+    history::MergedReader reader(history::LogsIn(dir));
+    for (const history::LogInfo* log : reader.infos()) {
+      if (log->subject == canary->name) continue;
+      Say("canary {}: a log of its history is of the lock {}", canary->name,
+          log->subject);
+    }
+    const judge::Judgement judgement = judge::Judge(reader);
+    ++result_.histories;
+    result_.events += judgement.events;
+    const Finding finding = judgement.Exclusion();
+    if (finding.verdict != Verdict::kFail) {
+      Say("canary {}: caught in the report, and {} by its history",
+          canary->name, VerdictName(finding.verdict));
+    } else if (finding.reason != canary->reason) {
+      Say("canary {}: what was seen of it is not what its history shows: {}",
+          canary->name, finding.reason);
+    }
+  } catch (const history::HistoryError& error) {
+    Say("canary {}: its history cannot be read: {}", canary->name,
+        error.what());
+  }
+}
+
 // Histories of locks that the report does not know.
 void Verifier::CheckStrays() {
-  std::set<std::string> known;
+  std::set<std::string> known = {std::string(kCanaryFolder)};
   for (const BackendReport& backend : report().backends) {
     if (!known.insert(backend.name).second) {
       Say("{}: is in the report twice", backend.name);

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "conformance/report/schema.h"
+
 namespace locklab::report {
 namespace {
 
@@ -111,6 +113,8 @@ Json Of(const Canary& canary) {
 }
 
 }  // namespace
+
+std::string_view JsonSchema() { return SchemaTexts().front().text; }
 
 std::string ToJson(const RunReport& report) {
   Json backends = Json::array();

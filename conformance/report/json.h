@@ -15,6 +15,9 @@ namespace locklab::report {
 // What was not measured is null, never left out. Distributions are not in it.
 [[nodiscard]] std::string ToJson(const RunReport& report);
 
+// schema.json, which describes that document.
+[[nodiscard]] std::string_view JsonSchema();
+
 // A text that is no such document. The message says where in it and what is
 // wrong: "backends[2].claims[0].level: must be one of MUST, SHOULD, REPORT".
 class JsonError : public std::runtime_error {

@@ -5,91 +5,105 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <vector>
+
+#include "conformance/report/plain.h"
+#include "conformance/report/table.h"
 
 namespace locklab::report {
 namespace {
 
-enum class Tone { kGood, kBad, kDoubt, kQuiet };
-
-std::string Paint(std::string text, Tone tone, const TextStyle& style) {
-  if (!style.color) return text;
-  static constexpr std::array<std::string_view, 4> kCodes = {"32", "31", "33",
-                                                             "2"};
-  return fmt::format("\x1b[{}m{}\x1b[0m", kCodes[static_cast<size_t>(tone)],
-                     text);
-}
-
-Tone ToneOf(Worth worth) {
-  switch (worth) {
-    case Worth::kSafe:
-      return Tone::kGood;
-    case Worth::kUnsafe:
-      return Tone::kBad;
-    case Worth::kInconclusive:
-      return Tone::kDoubt;
-    case Worth::kUnsupported:
-      break;
-  }
-  return Tone::kQuiet;
-}
-
-std::string Row(const BackendReport& backend, const TextStyle& style) {
-  const auto& latency = backend.latency_ns;
-  const auto& crowd = backend.contention;
-  const std::string worth =
-      Paint(fmt::format("{:<12}", WorthName(backend.worth)),
-            ToneOf(backend.worth), style);
-  return fmt::format("{:<8} {} {:>7} {:>9} {:>9} {:>9} {:>9} {:>6}\n",
-                     backend.name, worth, ClaimsCell(backend),
-                     latency ? ShortTime(latency->p50) : "-",
-                     latency ? ShortTime(latency->p99) : "-",
-                     backend.floor_ns ? ShortTime(*backend.floor_ns) : "-",
-                     crowd ? ShortTime(crowd->wait_ns.p99) : "-",
-                     crowd ? fmt::format("{:.3f}", crowd->jain) : "-");
-}
-
-std::string Head(const RunReport& report) {
-  int processes = 0;
-  for (const BackendReport& backend : report.backends) {
-    if (backend.contention) processes = backend.contention->processes;
-  }
-  const std::string crowd =
-      processes > 0 ? fmt::format("{} processes", processes) : "crowd";
-  return fmt::format(
-      "{0:<8} {0:<12} {0:>7} {1:^29} {2:>16}\n"
-      "{3:<8} {4:<12} {5:>7} {6:>9} {7:>9} {8:>9} {9:>9} {10:>6}\n",
-      "", "acquire + release", crowd, "backend", "verdict", "claims", "p50",
-      "p99", "floor", "wait p99", "jain");
-}
+// Of one finding; the JSON report has all of it.
+constexpr size_t kEvidenceLines = 12;
 
 // Whether a person wants to hear of this claim beside the table.
 bool IsNews(const ClaimResult& claim) {
   switch (claim.finding.verdict) {
     case Verdict::kFail:
+    case Verdict::kXfail:
     case Verdict::kXpass:
     case Verdict::kInconclusive:
       return true;
     case Verdict::kPass:
-    case Verdict::kXfail:
     case Verdict::kUnsupported:
       break;
   }
   return false;
 }
 
-std::string News(const BackendReport& backend, const ClaimResult& claim,
-                 const TextStyle& style) {
-  const bool red = claim.finding.verdict != Verdict::kInconclusive &&
-                   claim.level == Level::kMust;
-  const std::string mark =
-      fmt::format("{}", VerdictName(claim.finding.verdict));
-  const std::string text =
-      fmt::format("{} {} {} ({}): {}", mark, backend.name, claim.id,
-                  LevelName(claim.level), claim.finding.reason);
-  std::string out = Wrap(text, style.width, 2).substr(mark.size());
-  out = Paint(mark, red ? Tone::kBad : Tone::kDoubt, style) + out + "\n";
-  if (!claim.replay.empty()) out += "  replay: " + claim.replay + "\n";
+Tone ToneOf(const ClaimResult& claim) {
+  switch (claim.finding.verdict) {
+    case Verdict::kXpass:
+      return Tone::kBad;
+    case Verdict::kFail:
+      return claim.level == Level::kMust ? Tone::kBad : Tone::kDoubt;
+    case Verdict::kXfail:
+      return Tone::kQuiet;
+    case Verdict::kPass:
+    case Verdict::kUnsupported:
+    case Verdict::kInconclusive:
+      break;
+  }
+  return Tone::kDoubt;
+}
+
+// `line` with blanks in front, its continuations two columns further in.
+std::string Indented(const std::string& line, size_t by, int width) {
+  const size_t text = std::min(line.find_first_not_of(' '), line.size());
+  const std::string blanks(by + std::min<size_t>(text, 8), ' ');
+  const int left = std::max(width - static_cast<int>(blanks.size()), 20);
+  std::string out = blanks;
+  for (const char c : Wrap(line.substr(text), left, 2)) {
+    out += c;
+    if (c == '\n') out += blanks;
+  }
+  return out + "\n";
+}
+
+std::string Evidence(const Finding& finding, int width) {
+  const std::vector<std::string> lines = PlainLines(finding.evidence);
+  // To say that one line is left out takes a line, too.
+  const size_t shown =
+      lines.size() <= kEvidenceLines + 1 ? lines.size() : kEvidenceLines;
+  std::string out;
+  for (size_t i = 0; i < shown; ++i) out += Indented(lines[i], 4, width);
+  if (shown < lines.size()) {
+    out += fmt::format("    {} more lines: see --format=json\n",
+                       lines.size() - shown);
+  }
   return out;
+}
+
+std::string Why(const Expectation& expected) {
+  std::string out = "expected: " + expected.reason;
+  if (!expected.link.empty()) out += ", " + expected.link;
+  return OneLine(out + " (" + expected.where + ")");
+}
+
+std::string News(const std::string& whose, const ClaimResult& claim,
+                 const TextStyle& style) {
+  const std::string mark(VerdictName(claim.finding.verdict));
+  const std::string text =
+      OneLine(fmt::format("{} {} {} ({}): {}", mark, whose, claim.id,
+                          LevelName(claim.level), claim.finding.reason));
+  std::string out = Wrap(text, style.width, 2).substr(mark.size());
+  out = Paint(mark, ToneOf(claim), style) + out + "\n";
+  if (claim.expected) out += Indented(Why(*claim.expected), 2, style.width);
+  if (claim.finding.verdict == Verdict::kXfail) return out;
+  out += Evidence(claim.finding, style.width);
+  if (!claim.replay.empty()) out += "  replay: " + OneLine(claim.replay) + "\n";
+  return out;
+}
+
+// The reason of a backend that the table leaves open.
+bool HasReasonToTell(const RunReport& report, const BackendReport& backend) {
+  if (backend.reason.empty()) return false;
+  if (backend.worth == Worth::kUnsupported) return true;
+  // That the run was a partial one is said once, for all of them.
+  if (backend.worth == Worth::kSafe && report.context.partial()) return false;
+  const auto bearing = Bearing(report, backend);
+  return std::none_of(bearing.begin(), bearing.end(),
+                      [](const ClaimResult* claim) { return IsNews(*claim); });
 }
 
 // What the table cannot hold: the reasons of backends that are not safe, unless
@@ -97,22 +111,68 @@ std::string News(const BackendReport& backend, const ClaimResult& claim,
 std::string Reasons(const RunReport& report, const TextStyle& style) {
   std::string out;
   for (const BackendReport& backend : report.backends) {
-    const bool told =
-        std::any_of(backend.claims.begin(), backend.claims.end(), IsNews);
-    if (backend.reason.empty() ||
-        (told && backend.worth != Worth::kUnsupported))
-      continue;
-    out += Wrap(fmt::format("{}: {}: {}", backend.name,
-                            WorthName(backend.worth), backend.reason),
+    if (!HasReasonToTell(report, backend)) continue;
+    out += Wrap(OneLine(fmt::format("{}: {}: {}", backend.name,
+                                    WorthName(backend.worth), backend.reason)),
                 style.width, 2) +
            "\n";
   }
+  for (const Primitive& primitive : report.primitives) {
+    if (IsNews(primitive.claim)) {
+      out += News("primitive", primitive.claim, style);
+    }
+  }
   for (const BackendReport& backend : report.backends) {
     for (const ClaimResult& claim : backend.claims) {
-      if (IsNews(claim)) out += News(backend, claim, style);
+      if (IsNews(claim)) out += News(backend.name, claim, style);
     }
   }
   return out.empty() ? out : "\n" + out;
+}
+
+// How many hold, and what was measured.
+std::string Primitives(const RunReport& report, const TextStyle& style) {
+  if (report.primitives.empty()) return "";
+  std::string counts;
+  for (int i = 0; i <= static_cast<int>(Verdict::kInconclusive); ++i) {
+    const auto verdict = static_cast<Verdict>(i);
+    const auto count =
+        std::count_if(report.primitives.begin(), report.primitives.end(),
+                      [verdict](const Primitive& primitive) {
+                        return primitive.claim.finding.verdict == verdict;
+                      });
+    if (count == 0) continue;
+    counts +=
+        fmt::format("{}{} {}", counts.empty() ? "" : ", ", count,
+                    verdict == Verdict::kPass ? "hold" : VerdictName(verdict));
+  }
+  std::string out = Wrap(fmt::format("primitives of the directory: {}", counts),
+                         style.width, 2) +
+                    "\n";
+  for (const Primitive& primitive : report.primitives) {
+    const ClaimResult& claim = primitive.claim;
+    if (claim.level != Level::kReport || IsNews(claim) ||
+        claim.finding.reason.empty()) {
+      continue;
+    }
+    out += Indented(OneLine(claim.id + ": " + claim.finding.reason), 2,
+                    style.width);
+  }
+  return out;
+}
+
+std::string Advice(const RunReport& report, const TextStyle& style) {
+  if (!report.recommendation) return "";
+  const Recommendation& best = *report.recommendation;
+  const bool any = !best.backend.empty();
+  const std::string use =
+      any ? OneLine("use " + best.backend) : "use none of these locks";
+  const std::string line =
+      Wrap(OneLine(use + ": " + best.reason), style.width, 2);
+  // Painted last, since colors have no width; unless a long name was wrapped.
+  if (!line.starts_with(use)) return line + "\n";
+  return Paint(use, any ? Tone::kGood : Tone::kBad, style) +
+         line.substr(use.size()) + "\n";
 }
 
 std::string CanaryLine(const RunReport& report, const TextStyle& style) {
@@ -123,10 +183,10 @@ std::string CanaryLine(const RunReport& report, const TextStyle& style) {
                                   : Paint("NOT CAUGHT", Tone::kBad, style);
   // Painted last, since colors have no width.
   const std::string plain = canary.caught ? "caught" : "NOT CAUGHT";
-  std::string line =
-      Wrap(fmt::format("canary {}: {}{}", canary.name, plain,
-                       canary.reason.empty() ? "" : ": " + canary.reason),
-           style.width, 2);
+  std::string line = Wrap(
+      OneLine(fmt::format("canary {}: {}{}", canary.name, plain,
+                          canary.reason.empty() ? "" : ": " + canary.reason)),
+      style.width, 2);
   line.replace(line.find(plain), plain.size(), verdict);
   return line + "\n";
 }
@@ -147,7 +207,8 @@ std::string Summary(const RunReport& report, const TextStyle& style) {
   }
   if (out.empty()) out = "nothing was examined";
   return fmt::format("{} on {} ({}) in {:.1f} s, seed {}\n", out,
-                     report.context.dir, report.context.filesystem.type,
+                     OneLine(report.context.dir),
+                     OneLine(report.context.filesystem.type),
                      report.context.duration_s, report.context.seed);
 }
 
@@ -200,17 +261,28 @@ std::string Wrap(const std::string& text, int width, int indent) {
 }
 
 std::string ToText(const RunReport& report, const TextStyle& style) {
-  std::string out;
-  if (!report.backends.empty()) {
-    out += Head(report);
-    for (const BackendReport& backend : report.backends) {
-      out += Row(backend, style);
-    }
-  }
+  std::string out = VerdictTable(report, style);
   out += Reasons(report, style);
-  out += "\n" + CanaryLine(report, style) + Summary(report, style);
+  out += "\n" + Primitives(report, style) + CanaryLine(report, style);
+  out += Advice(report, style);
+  const Context& context = report.context;
+  if (context.partial()) {
+    out +=
+        Wrap(fmt::format("a partial run: {} of {} claims were chosen, and of "
+                         "the others nothing is known",
+                         context.claims_chosen, context.claims_total),
+             style.width, 2) +
+        "\n";
+  }
+  for (const std::string& missing : report.missing) {
+    out += Wrap(OneLine("required, and not to be had: " + missing), style.width,
+                2) +
+           "\n";
+  }
+  out += Summary(report, style);
   if (!report.cut_short.empty()) {
-    out += Wrap("the run was cut short: " + report.cut_short, style.width, 2) +
+    out += Wrap(OneLine("the run was cut short: " + report.cut_short),
+                style.width, 2) +
            "\n";
   }
   return out;

@@ -4,11 +4,15 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
+
+#include "conformance/report/plain.h"
+#include "conformance/report/sample.h"
 
 namespace locklab::report {
 namespace {
 
-RunReport Sample() {
+RunReport Typical() {
   BackendReport link;
   link.name = "link";
   link.complete = true;
@@ -51,7 +55,7 @@ RunReport Sample() {
 }
 
 TEST(TextTest, SaysWhatWasFoundOfEachBackend) {
-  const std::string text = ToText(Sample(), {});
+  const std::string text = ToText(Typical(), {});
   for (const char* needle :
        {"link     safe             1/1   6.13 us   9.90 us   5.90 us   31.0 ms",
         "0.998", "excl     unsafe", "symlink  unsupported",
@@ -65,7 +69,7 @@ TEST(TextTest, SaysWhatWasFoundOfEachBackend) {
 }
 
 TEST(TextTest, FitsEightyColumns) {
-  const std::string text = ToText(Sample(), {});
+  const std::string text = ToText(Typical(), {});
   size_t from = 0;
   while (from < text.size()) {
     const size_t to = text.find('\n', from);
@@ -76,14 +80,137 @@ TEST(TextTest, FitsEightyColumns) {
 }
 
 TEST(TextTest, IsPlainUnlessColorWasAskedFor) {
-  EXPECT_EQ(ToText(Sample(), {}).find('\x1b'), std::string::npos);
-  EXPECT_NE(ToText(Sample(), {.width = 80, .color = true}).find("\x1b[32msafe"),
-            std::string::npos);
+  EXPECT_EQ(ToText(Typical(), {}).find('\x1b'), std::string::npos);
+  EXPECT_NE(
+      ToText(Typical(), {.width = 80, .color = true}).find("\x1b[32msafe"),
+      std::string::npos);
 }
 
 TEST(TextTest, AnEmptyRunSaysSo) {
   EXPECT_NE(ToText(RunReport{}, {}).find("nothing was examined"),
             std::string::npos);
+}
+
+std::vector<std::string> Lines(const std::string& text) {
+  EXPECT_TRUE(text.ends_with('\n')) << "the last line does not end";
+  return PlainLines(text);
+}
+
+TEST(TextTest, HasATableThatFitsAnyTerminal) {
+  RunReport report = FullReport();
+  report.backends[0].name = "canary:release-of-what-is-another's";
+  for (int width = 40; width <= 200; ++width) {
+    size_t cells = 0;
+    for (const std::string& line :
+         Lines(ToText(report, {.width = width, .color = false}))) {
+      if (line.empty()) break;  // the end of the table
+      EXPECT_LE(line.size(), static_cast<size_t>(width)) << line;
+      cells = std::max(cells, line.size());
+    }
+    // As much of it as there is room for.
+    EXPECT_GT(cells, static_cast<size_t>(std::min(width - 12, 75))) << width;
+  }
+}
+
+TEST(TextTest, LeavesOutWhatMattersLeast) {
+  const auto head = [](int width) {
+    const auto lines = Lines(ToText(Typical(), {.width = width}));
+    return OneLine(lines[0]) + " / " + OneLine(lines[1]);
+  };
+  EXPECT_EQ(head(76),
+            "acquire + release 8 processes / backend verdict claims p50 p99 "
+            "floor wait p99 jain");
+  EXPECT_EQ(head(75),
+            "acquire + release crowd / backend verdict claims p50 p99 floor "
+            "wait p99");
+  EXPECT_EQ(head(60),
+            "acquire + release crowd / backend verdict claims p50 p99 wait "
+            "p99");
+  EXPECT_EQ(head(50), "alone crowd / backend verdict claims p50 wait p99");
+  EXPECT_EQ(head(40), "alone / backend verdict claims p50");
+}
+
+int Characters(const std::string& line) {
+  return static_cast<int>(
+      std::count_if(line.begin(), line.end(), [](unsigned char c) {
+        return (c & 0xc0) != 0x80;  // not a continuation of one
+      }));
+}
+
+TEST(TextTest, OnlyUnbrokenWordsAndReplaysAreWiderThanTheTerminal) {
+  for (const Sample& sample : Samples()) {
+    for (const int width : {40, 80, 132}) {
+      for (const std::string& line :
+           Lines(ToText(sample.report, {.width = width}))) {
+        const bool unbroken =
+            line.find(' ', line.find_first_not_of(' ')) == std::string::npos;
+        if (unbroken || line.starts_with("  replay: ")) continue;
+        if (line.find(" on ") != std::string::npos) continue;  // the summary
+        EXPECT_LE(Characters(line), width + 8) << sample.name << ": " << line;
+      }
+    }
+  }
+}
+
+TEST(TextTest, ShowsTheEvidenceOfAFailureUpToAPoint) {
+  RunReport report = Typical();
+  std::string& evidence = report.backends[1].claims[1].finding.evidence;
+  evidence = "history: two\n  +0.1 s actor 3\n";
+  EXPECT_NE(ToText(report, {})
+                .find("\n    history: two\n      +0.1 s actor 3\n"
+                      "  replay: "),
+            std::string::npos)
+      << ToText(report, {});
+  for (int i = 0; i < 40; ++i) evidence += "more\n";
+  const std::string text = ToText(report, {});
+  EXPECT_NE(text.find("    more\n    30 more lines: see --format=json\n"),
+            std::string::npos)
+      << text;
+}
+
+TEST(TextTest, SaysWhatFollows) {
+  RunReport report = Typical();
+  EXPECT_NE(ToText(report, {}).find("\nuse link: every claim that applies"),
+            std::string::npos)
+      << ToText(report, {});
+  report.backends.erase(report.backends.begin());
+  Judge(&report);
+  EXPECT_NE(ToText(report, {}).find("\nuse none of these locks: "),
+            std::string::npos);
+}
+
+TEST(TextTest, SaysOfAPartialRunThatItIsOne) {
+  RunReport report = Typical();
+  report.context.claims_total = 60;
+  report.context.claims_chosen = 2;
+  Judge(&report);
+  const std::string text = ToText(report, {});
+  for (const char* needle : {"link     safe, partly     1/1",
+                             "a partial run: 2 of 60 claims were chosen"}) {
+    EXPECT_NE(text.find(needle), std::string::npos) << needle << "\n" << text;
+  }
+  EXPECT_EQ(text.find("link: safe:"), std::string::npos) << text;
+}
+
+TEST(TextTest, TellsOfExpectationsAndPrimitives) {
+  const std::string text = ToText(FullReport(), {});
+  for (const char* needle :
+       {"primitives of the directory: 3 hold, 3 fail, 3 xfail, 3 xpass, 3 "
+        "unsupported, 3\n  inconclusive\n",
+        "  fs.family.pass_2: what was seen\n",
+        "fail primitive fs.family.fail_0 (MUST): what was seen",
+        "xfail link family.xfail_0 (MUST): what was seen\n  expected: the "
+        "server does not do this, https://example.org/bug/1?a=b&c=d",
+        "(nfs.expect:12)", "xpass link family.xpass_0 (MUST)",
+        "required, and not to be had: other-mount"}) {
+    EXPECT_NE(text.find(needle), std::string::npos) << needle << "\n" << text;
+  }
+}
+
+TEST(TextTest, SendsNoControlsToTheTerminal) {
+  const std::string text = ToText(HostileReport(), {});
+  EXPECT_EQ(text, Plain(text));
+  EXPECT_EQ(text.find('\t'), std::string::npos);
 }
 
 struct TimeCase {
