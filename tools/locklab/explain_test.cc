@@ -10,6 +10,7 @@
 #include "conformance/claims/claim.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tools/locklab/command.h"
 #include "tools/locklab/program.h"
 #include "tools/locklab/terminal.h"
 
@@ -57,6 +58,18 @@ TEST(Explain, IsPlainAndFitsEightyColumnsInAPipe) {
     for (std::string line; std::getline(lines, line);) {
       EXPECT_LE(line.size(), 80u) << line;
     }
+  }
+}
+
+TEST(Explain, HeadingsAreBoldWhereColorsAreWelcome) {
+  for (const bool color : {false, true}) {
+    std::ostringstream text;
+    Console out{.stream = text, .terminal = true, .color = color};
+    Console err{.stream = text, .terminal = true, .color = color};
+    EXPECT_EQ(Main(Commands(), {"explain", "exclusion.herd"}, out, err),
+              kExitOk);
+    EXPECT_THAT(text.str(),
+                HasSubstr(color ? "\x1b[1mBy hand\x1b[0m\n" : "\nBy hand\n"));
   }
 }
 
