@@ -101,5 +101,71 @@ TEST(FeaturesTest, ProbeThatHangsOrDiesCountsAsMissing) {
             "needs x: looking for it: the process was killed by SIGABRT; mend");
 }
 
+// --- claims that need them --------------------------------------------------
+
+class NoArena : public Arena {
+ public:
+  ContestResult Contend(const SubjectFactory&, const std::string&,
+                        const Contest&) override {
+    return {};
+  }
+};
+
+Finding Examine(const Claim& claim, const std::string& other_dir) {
+  const proc::TempDir dir;
+  NoArena arena;
+  const auto subject = BackendSubject("link");
+  return RunClaim(claim,
+                  {.subject = *subject,
+                   .arena = arena,
+                   .dir = dir.path(),
+                   .other_dir = other_dir.empty() ? "" : dir / other_dir},
+                  60s);
+}
+
+Finding TellPlaces(const ClaimContext& context) {
+  return Finding::Pass(context.other_dir);
+}
+
+TEST(NeedsTest, ClaimWithoutWhatItNeedsIsUnsupportedAndSaysWhatToDo) {
+  const Claim claim{.id = "test.needs",
+                    .level = Level::kMust,
+                    .statement = "",
+                    .source = "",
+                    .excuse = nullptr,
+                    .body = TellPlaces,
+                    .needs = "hard-links second-mount"};
+  const Finding finding = Examine(claim, "");
+  EXPECT_EQ(VerdictName(finding.verdict), "unsupported");
+  EXPECT_TRUE(finding.reason.starts_with("needs second-mount: no second mount"))
+      << finding.reason;
+  EXPECT_NE(finding.reason.find("--other-mount=DIR"), std::string::npos);
+}
+
+TEST(NeedsTest, ClaimGetsItsOwnDirectoryThroughTheOtherMount) {
+  const Claim claim{.id = "test.needs",
+                    .level = Level::kMust,
+                    .statement = "",
+                    .source = "",
+                    .excuse = nullptr,
+                    .body = TellPlaces,
+                    .needs = "second-mount"};
+  const Finding finding = Examine(claim, ".");
+  EXPECT_EQ(VerdictName(finding.verdict), "pass") << finding.reason;
+  EXPECT_NE(finding.reason.find("/./locklab-"), std::string::npos)
+      << finding.reason;
+}
+
+TEST(NeedsTest, FeatureThatIsNoneIsNotTakenForOneThatIsThere) {
+  const Claim claim{.id = "test.needs",
+                    .level = Level::kMust,
+                    .statement = "",
+                    .source = "",
+                    .excuse = nullptr,
+                    .body = TellPlaces,
+                    .needs = "second-munt"};
+  EXPECT_EQ(VerdictName(Examine(claim, ".").verdict), "unsupported");
+}
+
 }  // namespace
 }  // namespace locklab

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
-#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -39,23 +38,26 @@ class NoArena : public Arena {
   }
 };
 
-// Runs in the claim's own process; `wanted` has to be in the reason.
-void ExpectFound(const std::string& id, Os& os, const std::string& wanted,
-                 const std::function<void()>& before = nullptr) {
+Finding Examine(const std::string& id, Os& os) {
   const Claim* claim = FindClaim(id);
-  ASSERT_NE(claim, nullptr) << id;
-  ASSERT_TRUE(claim->primitive) << id;
+  if (claim == nullptr || !claim->primitive) {
+    return Finding::Inconclusive("there is no primitive " + id);
+  }
   const auto subject = BackendSubject("link");
   const proc::TempDir dir;
   NoArena arena;
-  if (before) before();
-  const Finding finding = RunClaim(*claim,
-                                   {.subject = *subject,
-                                    .arena = arena,
-                                    .dir = dir.path(),
-                                    .other_dir = dir.path() + "/.",
-                                    .os = os},
-                                   60s);
+  return RunClaim(*claim,
+                  {.subject = *subject,
+                   .arena = arena,
+                   .dir = dir.path(),
+                   .other_dir = dir.path() + "/.",
+                   .os = os},
+                  60s);
+}
+
+// `wanted` has to be in the reason.
+void ExpectFound(const std::string& id, Os& os, const std::string& wanted) {
+  const Finding finding = Examine(id, os);
   EXPECT_EQ(VerdictName(finding.verdict), "fail") << finding.reason;
   testing::Test::RecordProperty("reason", finding.reason);
   EXPECT_NE(finding.reason.find(wanted), std::string::npos) << finding.reason;
@@ -442,6 +444,23 @@ TEST_P(Lie, IsFound) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Lies, Lie, testing::ValuesIn(Cases()), NameOf);
+
+// --- not enough to tell ----------------------------------------------------
+
+class IsVerySlow : public ForwardingOs {
+ public:
+  SysResult MakeDir(const char* path, mode_t mode) override {
+    std::this_thread::sleep_for(160ms);
+    return ForwardingOs::MakeDir(path, mode);
+  }
+};
+
+TEST(Race, TooFewRoundsAreInconclusive) {
+  const Finding finding = Examine("fs.mkdir_is_atomic", The<IsVerySlow>());
+  EXPECT_EQ(VerdictName(finding.verdict), "inconclusive");
+  EXPECT_NE(finding.reason.find("100 are the least"), std::string::npos)
+      << finding.reason;
+}
 
 // --- SQLite ----------------------------------------------------------------
 

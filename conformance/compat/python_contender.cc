@@ -9,6 +9,8 @@
 #include <system_error>
 #include <vector>
 
+#include "conformance/compat/python_contender_script.h"
+
 namespace locklab::compat {
 namespace {
 
@@ -17,13 +19,10 @@ constexpr char kPython[] = "/usr/bin/python3";
 constexpr int kExitNoLockfile = 77;  // as in the script
 constexpr int kExitNoPython = 76;
 
-constexpr char kScript[] =
-#include "conformance/compat/python_contender_script.inc"
-    ;
-
 // In a child: becomes Python.
 int ExecPython(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), {kPython, "-c", kScript});
+  const std::string script(PythonContenderScript().front().text);
+  arguments.insert(arguments.begin(), {kPython, "-c", script});
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
