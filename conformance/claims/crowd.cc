@@ -106,6 +106,8 @@ class Member {
     std::this_thread::yield();
     square_.owner = 0;
     GiveBack();
+    // How fair the lock is, is another claim's question.
+    std::this_thread::sleep_for(300us);
   }
 
   // It may take the good times to come back.
@@ -143,10 +145,10 @@ int Live(const Hardship& hardship, Square* square, int number) {
 }
 
 // Begins a stage, and waits until every member has been through some turns of
-// it, and got the lock `gets` times.
-void Stage(const ClaimContext& context, Square* square, bool hard, int gets,
+// it, and got the lock `gets` times. False: not in a long time.
+bool Stage(const ClaimContext& context, Square* square, bool hard, int gets,
            const std::string& what) {
-  const int tries = context.quick ? 5 : 200;
+  const int tries = context.quick ? 5 : 50;
   Step(what);
   square->hard = hard;
   const int stage = ++square->stage;
@@ -160,9 +162,9 @@ void Stage(const ClaimContext& context, Square* square, bool hard, int gets,
                                     place.tries >= tries && place.gets >= gets;
                            });
       },
-      proc::In(2 * kSoon), 200us);
+      proc::In(context.quick ? kSoon : 3 * kSoon / 2), 200us);
   if (square->wrong) Fail(square->reason);
-  Expect(done, "not every process gets the lock: " + what);
+  return done;
 }
 
 }  // namespace
@@ -174,11 +176,16 @@ Endured Endure(const ClaimContext& context, const Hardship& hardship) {
     members.push_back(proc::Child::Spawn(
         [&, number] { return Live(hardship, &*square, number); }));
   }
-  const int gets = context.quick ? 2 : 50;
-  Stage(context, &*square, false, gets, "processes contend");
-  Stage(context, &*square, true, 0, hardship.what);
-  Stage(context, &*square, false, gets,
-        "after the time in which " + hardship.what);
+  const int gets = context.quick ? 2 : 10;
+  // Before anything was taken away, slowness is nobody's fault.
+  if (!Stage(context, &*square, false, gets, "processes contend")) {
+    Inconclusive("not every process gets the lock in good times: too slow");
+  }
+  Expect(Stage(context, &*square, true, 0, hardship.what),
+         "a call does not end while " + hardship.what);
+  Expect(Stage(context, &*square, false, gets, "good times have come back"),
+         "not every process gets the lock after the time in which " +
+             hardship.what);
   square->stop = true;
   for (proc::Child& member : members) {
     const auto end = member.Wait(proc::In(kSoon));
