@@ -3,6 +3,7 @@
 #ifndef LOCKLAB_LIB_BACKENDS_H_
 #define LOCKLAB_LIB_BACKENDS_H_
 
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
@@ -27,6 +28,9 @@ struct Traits {
   // The C++ and the Python `lockfile` exclude each other on one path.
   bool python_compatible = false;
   std::string_view needs = "";  // of the filesystem
+  // Bytes that the lock's own path may have, beside the limits of the system;
+  // a longer one is ENAMETOOLONG. 0: it has no such limit.
+  size_t longest_path = 0;
 };
 
 struct BackendRow {

@@ -68,7 +68,12 @@ size_t LongestName(const ClaimContext& context) {
   const bool kept = context.subject.traits().keeps_file;
   const size_t suffix = lock.filename().string().size() - 1 + (kept ? 8 : 0);
   const long limit = pathconf(context.dir.c_str(), _PC_NAME_MAX);
-  return static_cast<size_t>(limit > 0 ? limit : 255) - suffix;
+  const size_t name = static_cast<size_t>(limit > 0 ? limit : 255) - suffix;
+  const size_t path = context.subject.traits().longest_path;
+  const size_t others = lock.string().size() - 1;
+  if (path == 0 || path >= others + name) return name;
+  if (path <= others) Unsupported("this directory's own path is too long");
+  return path - others;
 }
 
 Finding UnicodeSpacesLong(const ClaimContext& context) {
@@ -224,7 +229,8 @@ constexpr auto kRows = std::to_array<Claim>({
     {.id = "path.unicode_spaces_long",
      .level = Level::kMust,
      .statement = "any name of the filesystem will do, up to NAME_MAX less the "
-                  "lock's own suffix; beyond it comes a clear error",
+                  "lock's own suffix or what it declares; beyond it comes a "
+                  "clear error",
      .source = "pathname(7)",
      .excuse = nullptr,
      .body = UnicodeSpacesLong},

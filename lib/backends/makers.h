@@ -2,6 +2,7 @@
 #ifndef LOCKLAB_LIB_BACKENDS_MAKERS_H_
 #define LOCKLAB_LIB_BACKENDS_MAKERS_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -12,6 +13,9 @@ namespace lockfile {
 using MakeBackend = std::unique_ptr<Backend>(os::Os& os,
                                              const std::string& path,
                                              const Options& options);
+
+// SQLite's own limit for a path, less "-journal".
+inline constexpr size_t kLongestSqlitePath = 504;
 
 MakeBackend MakeLink;
 MakeBackend MakeMkdir;

@@ -6,8 +6,9 @@
 // one token: compare-and-remove in one statement.
 // Needs: a filesystem on which SQLite's own locking works (fcntl); journal
 // mode DELETE, since WAL needs shared memory and so one host.
-// Weaknesses: slow on disks, every change is synced. System calls are SQLite's
-// own and do not pass the seam in lib/os, apart from the creation of the file.
+// Weaknesses: slow on disks, every change is synced. Paths beyond 504 bytes are
+// too long for SQLite. System calls are its own and do not pass the seam in
+// lib/os, apart from the creation of the file.
 #include <fcntl.h>
 #include <sqlite3.h>
 
@@ -211,6 +212,9 @@ class SqliteBackend final : public Backend {
   Status OpenDatabase(bool create) {
     if (db_ != nullptr && !HasMoved()) return Status::Ok();
     Disconnect();
+    if (lock_path_.size() > kLongestSqlitePath) {
+      return Status::Failed("open", lock_path_, ENAMETOOLONG);
+    }
     OpenGuard& open_guard = os_.local<OpenGuard>();
     const std::lock_guard guard(open_guard.mutex);
     os::FileInfo info;
@@ -327,7 +331,13 @@ class SqliteBackend final : public Backend {
     hold.look_first = changes == 0;
     if (IsBusy(status)) return Status::Ok();
     if (changes == 1) *take = Take::kTaken;
-    return status;
+    return status.ok() || !IsThere() ? status : Status::Ok();
+  }
+
+  // Whoever may not write (another user) may read all the same who holds it.
+  bool IsThere() {
+    Row row;
+    return Read(&row).ok() && row.found;
   }
 
   // Whether the file is no longer the one at the path.

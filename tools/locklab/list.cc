@@ -44,6 +44,7 @@ Json TraitsJson(const lockfile::Traits& traits) {
       {"keeps_file", traits.keeps_file},
       {"python_compatible", traits.python_compatible},
       {"needs", std::string(traits.needs)},
+      {"longest_path", traits.longest_path},
   };
 }
 
