@@ -45,8 +45,8 @@ Program::Program(const std::vector<std::string>& argv,
     : child_(proc::Child::Spawn(
           [&]() -> int { Become(argv, dir_.path(), prepare); })) {}
 
-Ended Program::Wait() {
-  std::optional<proc::ExitStatus> end = child_.Wait(proc::In(kMinute));
+Ended Program::Wait(std::chrono::seconds limit) {
+  std::optional<proc::ExitStatus> end = child_.Wait(proc::In(limit));
   if (!end) end = child_.Stop();
   const int code = end->signal != 0 ? 1000 + end->signal : end->code;
   return {code, out(), err()};

@@ -3,6 +3,7 @@
 #ifndef LOCKLAB_TOOLS_LOCKLAB_PROGRAM_H_
 #define LOCKLAB_TOOLS_LOCKLAB_PROGRAM_H_
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -27,8 +28,9 @@ class Program {
   explicit Program(const std::vector<std::string>& argv,
                    const std::function<void()>& prepare = {});
 
-  // Waits for its end; a minute is enough for any of ours.
-  Ended Wait();
+  // Waits for its end, and kills it when that does not come; a minute is enough
+  // for most of ours.
+  Ended Wait(std::chrono::seconds limit = std::chrono::minutes(1));
   // Waits until what it wrote so far contains `text`; false: it ended first,
   // or a minute passed.
   bool Says(const std::string& text);
