@@ -105,7 +105,7 @@ constexpr auto kRows = std::to_array<Canary>({
     {.name = "unlink-on-release",
      .doc = "flock that removes its file: those who wait for it and those who "
             "come later lock two inodes",
-     .claim = "exclusion.two_processes",
+     .claim = "exclusion.herd",
      .traits = kKernelTraits,
      .lock = Make<UnlinkOnRelease>},
     {.name = "private-database",

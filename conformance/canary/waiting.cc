@@ -51,7 +51,7 @@ class SleepsThrough : public Bent {
     for (;;) {
       Outcome outcome = sound_->Acquire(0ns);
       if (outcome.got != Got::kTimeout || timeout == 0ns) return outcome;
-      std::this_thread::sleep_for(timeout < 0ns ? 200ms : timeout);
+      std::this_thread::sleep_for(timeout < 0ns ? 500ms : timeout);
       if (timeout > 0ns) return outcome;
     }
   }

@@ -1,6 +1,7 @@
 // Giving the lock back: by its owner, by strangers, and after it was lost.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <string>
@@ -80,17 +81,27 @@ Finding AfterBreakReportsLost(const ClaimContext& context) {
 
 // --- release, stopped before each of its calls -----------------------------
 
+// How long to wait for what nothing stands in the way of: by a multiple of what
+// the machine needs just now for another process's simplest answer.
+nanoseconds Patience(Actor* actor) {
+  const auto start = proc::Clock::now();
+  (void)actor->IsLocked();
+  return 20ms + 20 * (proc::Clock::now() - start);
+}
+
 // The owner stands in its release; the lock is broken, and a successor comes.
 void MeetStoppedRelease(const ClaimContext& context, StopSign* sign,
                         Actor* owner, int nth) {
   const std::string where = ", stopped before its call " + std::to_string(nth);
   Actor breaker(context);
   Actor successor(context);
+  const nanoseconds patience =
+      std::max(Patience(&breaker), Patience(&successor));
   breaker.Start(Verb::kBreak);
   // It may have to wait for the owner.
-  auto broken = breaker.Await(proc::In(20ms));
+  auto broken = breaker.Await(proc::In(patience));
   successor.Start(Verb::kAcquire, kSoon);
-  auto got = successor.Await(proc::In(20ms));
+  auto got = successor.Await(proc::In(patience));
   sign->Go();
   const auto released = owner->Await(proc::In(kSoon));
   Expect(released.has_value(), "the owner's release did not end" + where);

@@ -50,23 +50,31 @@ std::string NameOf(const testing::TestParamInfo<Case>& info) {
 
 class CanaryTest : public testing::TestWithParam<Case> {};
 
+// As often as a check tries its canary: a contest on a machine that is busy
+// with other things may let two pass each other.
+constexpr int kContests = 4;
+
 TEST_P(CanaryTest, IsCaught) {
   const auto& [canary, id] = GetParam();
   const Claim* claim = FindClaim(id);
   ASSERT_NE(claim, nullptr);
-  // Another each time: what a canary needs luck for is found to be so.
-  static uint64_t seed = 0;
-  const auto factory = canary->make(++seed);
   const proc::TempDir dir;
   chmod(dir.path().c_str(), 0755);  // Other users take part.
   ContentionArena arena;
-  const Finding finding = RunClaim(*claim,
-                                   {.subject = *factory,
-                                    .arena = arena,
-                                    .dir = dir.path(),
-                                    .seed = seed,
-                                    .other_dir = dir.path() + "/."},
-                                   canary->says == "hung" ? 500ms : 60000ms);
+  Finding finding;
+  // Another each time: what a canary needs luck for is found to be so.
+  static uint64_t seed = 0;
+  for (int i = 0; i < (claim->contest ? kContests : 1); ++i) {
+    const auto factory = canary->make(++seed);
+    finding = RunClaim(*claim,
+                       {.subject = *factory,
+                        .arena = arena,
+                        .dir = dir.path(),
+                        .seed = seed,
+                        .other_dir = dir.path() + "/."},
+                       canary->says == "hung" ? 500ms : 60000ms);
+    if (finding.verdict == Verdict::kFail) break;
+  }
   if (finding.verdict == Verdict::kUnsupported) {
     GTEST_SKIP() << finding.reason;
   }
