@@ -1,0 +1,384 @@
+#include "lib/lock_impl.h"
+
+#include <cerrno>
+
+#include "lib/backends/naming.h"
+
+namespace lockfile {
+namespace {
+
+// How long break_lock() lets another breaker, or a holder that is just
+// releasing, get done.
+constexpr auto kBreakPatience = std::chrono::seconds(5);
+// Something watched for a grace time or a lease is looked at this often.
+constexpr auto kWatchedLook = std::chrono::milliseconds(100);
+constexpr auto kSeldomLook = std::chrono::seconds(1);
+// So often a look that finds the lock free is followed by a try at once. A
+// look may be behind the times, as those of a network filesystem's cache are:
+// then the waiter has to wait like any other, and to keep its deadline.
+constexpr int kHopes = 3;
+
+// Counts the releases of this process. Threads that pass a lock on to each
+// other do so through the filesystem, where the language's memory model sees no
+// order; a releaser adds before it releases, and who takes a lock looks after.
+std::atomic<uint64_t> g_releases{0};
+
+std::string Hex(uint64_t number, int digits) {
+  std::string out;
+  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) {
+    out.push_back("0123456789abcdef"[(number >> shift) & 15]);
+  }
+  return out;
+}
+
+}  // namespace
+
+LockFile::Impl::~Impl() {
+  CheckFork();
+  if (mine_.load() && gate_.load() != 0) {
+    g_releases.fetch_add(1, std::memory_order_acq_rel);
+    Report(backend().Release(hold_));
+  }
+}
+
+// A forked child owns nothing that its parent held.
+void LockFile::Impl::CheckFork() {
+  if (pid_.load() == os_.Pid()) return;
+  const std::lock_guard guard(mutex_);
+  if (pid_.load() == os_.Pid()) return;
+  for (const Mechanism* each : {&first_, &mkdir_}) {
+    if (each->backend != nullptr) each->backend->ForgetInChild();
+  }
+  mine_.store(false);
+  pending_ = Status::Ok();
+  me_ = Owner{};
+  holds_ = 0;
+  watched_ = Watched{};
+  (void)waiter_.release();  // its descriptors are the parent's
+  gate_.store(0);
+  pid_.store(os_.Pid());
+}
+
+Status LockFile::Impl::EnterGate(Deadline deadline) {
+  for (uint32_t free = 0; !gate_.compare_exchange_strong(free, 1); free = 0) {
+    if (deadline.passed(os_.Now())) return Refused(deadline);
+    os_.WaitWhile(&gate_, 1, deadline.at());
+  }
+  return Status::Ok();
+}
+
+void LockFile::Impl::LeaveGate() {
+  const std::unique_ptr<Waiter> done = std::move(waiter_);
+  gate_.store(0);
+  os_.WakeAll(&gate_);
+}
+
+Status LockFile::Impl::Acquire(Deadline deadline, Again again) {
+  CheckFork();
+  {
+    const std::lock_guard guard(mutex_);
+    if (!pending_.ok()) return std::exchange(pending_, Status::Ok());
+  }
+  bool still = false;
+  Status status = Reacquire(&still);
+  if (!status.ok()) return status;
+  if (still && again == Again::kIsFine) return Status::Ok();
+  if (still) {
+    return Status::Make(Errc::kDeadlock,
+                        "this thread holds it already; a second lock() would "
+                        "wait for ever");
+  }
+  status = EnterGate(deadline);
+  if (!status.ok()) return status;
+  status = Contend(deadline);
+  if (status.ok()) return Taken();
+  backend().GiveUp(hold_);
+  LeaveGate();
+  return status;
+}
+
+// Whether this thread holds the lock already. If it has lost it, it holds
+// nothing any more and may contend anew.
+Status LockFile::Impl::Reacquire(bool* still) {
+  const std::lock_guard guard(holding_);
+  if (!IsMyThread()) return Status::Ok();
+  const Status status = backend().StillMine(hold_, still);
+  if (!status.ok() || *still) return status;
+  (void)backend().Release(hold_);
+  mine_.store(false);
+  LeaveGate();
+  return status;
+}
+
+Status LockFile::Impl::Taken() {
+  (void)g_releases.load(std::memory_order_acquire);
+  // Before others may give it back: they cannot while it is not `mine_`.
+  if (options_.collect_litter && !collected_) backend().CollectLitter(hold_);
+  collected_ = true;
+  const std::lock_guard guard(holding_);
+  owner_thread_.store(os_.ThreadId());
+  mine_.store(true);
+  return Status::Ok();
+}
+
+// The token is new for every hold: an object's 24 digits and a count.
+Status LockFile::Impl::PrepareHold() {
+  if (me_.token.empty()) {
+    Status status = MakeOwner(os_, &me_);
+    if (!status.ok()) return status;
+    me_.token.resize(24);
+    tail_ = TicketTail(me_);
+  }
+  Owner owner = me_;
+  owner.token += Hex(++holds_, 8);
+  owner.thread_id = os_.ThreadId();
+  owner.since = os_.WallSeconds();
+  owner.lease = options_.lease;
+  hold_.record = FormatRecord(owner);
+  hold_.ticket = owner.token + "." + tail_;
+  hold_.token = std::move(owner.token);
+  hold_.prepared = false;
+  hold_.look_first = false;
+  hold_.spent = false;
+  return Status::Ok();
+}
+
+// Where no backend was named, the lock is made with links, or with directories
+// where there are no links or where somebody has made it so.
+bool LockFile::Impl::ChooseAnother(const Status& status) {
+  if (!choose_) return false;
+  if (status.code == Errc::kUnsupported) has_links_ = false;
+  os::FileInfo info;
+  const bool is_directory =
+      os_.Lstat(backend().lock_path().c_str(), &info).ok() &&
+      info.type == os::FileType::kDirectory;
+  const bool needs_mkdir = is_directory || !has_links_;
+  if (needs_mkdir && mkdir_.backend == nullptr) {
+    const BackendRow* row = FindBackend("mkdir");
+    mkdir_ = {row, row->make(os_, path_, options_)};
+  }
+  const Mechanism* choice = needs_mkdir ? &mkdir_ : &first_;
+  if (choice == chosen_.load()) return false;
+  backend().GiveUp(hold_);
+  chosen_.store(choice);
+  return true;
+}
+
+Status LockFile::Impl::TryOnce(Take* take) {
+  Status status = hold_.spent ? PrepareHold() : Status::Ok();
+  if (status.ok()) status = backend().TryTake(hold_, take);
+  if (status.ok() && *take == Take::kTaken) return status;
+  if (!ChooseAnother(status)) return status;
+  return backend().TryTake(hold_, take);
+}
+
+Status LockFile::Impl::Refused(Deadline deadline) {
+  Sight sight;
+  std::string who = "somebody";
+  if (backend().Look(&sight).ok()) {
+    if (sight.owner.has_value()) {
+      who = sight.owner->Describe() + " (" +
+            JudgeLife(os_, *sight.owner).reason + ")";
+    } else if (!sight.note.empty()) {
+      who += " (" + sight.note + ")";
+    }
+  }
+  return deadline.may_wait()
+             ? Status::Make(Errc::kLockTimeout,
+                            "timed out; it is held by " + who)
+             : Status::Make(Errc::kAlreadyLocked, "it is held by " + who);
+}
+
+Status LockFile::Impl::Contend(Deadline deadline) {
+  Status status = PrepareHold();
+  if (!status.ok()) return status;
+  Take take = Take::kHeld;
+  status = TryOnce(&take);
+  if (!status.ok() || take == Take::kTaken) return status;
+  const std::string& lock_path = backend().lock_path();
+  waiter_ = std::make_unique<Waiter>(
+      os_, IsLocalFilesystem(os_, LockNames(lock_path).directory()));
+  bool examine = true;
+  int hopes = 0;
+  while (true) {
+    bool broke = false;
+    os::Clock::duration look_again = kSeldomLook;
+    if (examine) status = Examine(waiter_.get(), &broke, &look_again);
+    if (!status.ok()) return status;
+    hopes = broke ? hopes + 1 : 0;
+    if (hopes > kHopes) broke = false;
+    const bool last = deadline.passed(os_.Now());
+    if (!last && !broke) {
+      if (look_again == kSeldomLook && backend().WaitInKernel(deadline)) {
+        examine = true;
+      } else if (!waiter_->Watch(backend().WatchPath())) {
+        waiter_->Wait(deadline, look_again);
+        examine = waiter_->holder_suspect();
+        // The file we watched has gone or changed: a try is due at once.
+        if (!examine) hold_.look_first = false;
+      }
+    }
+    status = TryOnce(&take);
+    if (!status.ok() || take == Take::kTaken) return status;
+    if (last && !broke) return Refused(deadline);
+    if (options_.cancelled && options_.cancelled()) {
+      return Status::Failed("wait for", backend().lock_path(), ECANCELED);
+    }
+  }
+}
+
+// Looks who holds the lock, and breaks it where that is due.
+Status LockFile::Impl::Examine(Waiter* waiter, bool* broke,
+                               os::Clock::duration* look_again) {
+  // The kernel releases such a lock by itself, and cannot be made to.
+  if (row().traits.released_on_crash || !options_.break_dead_holders) {
+    return Status::Ok();
+  }
+  Sight sight;
+  Status status = backend().Look(&sight);
+  if (!status.ok()) return status;
+  if (!sight.held) {
+    *broke = true;  // free: worth another try at once
+    return status;
+  }
+  if (sight.version != watched_.version) {
+    watched_ = Watched{sight.version, os_.Now()};
+  }
+  Liveness life;
+  if (sight.owner.has_value()) {
+    // What this very object left when a reply was lost is nobody's hold.
+    const bool own = sight.owner->SameObject(me_);
+    life = own ? Liveness{Life::kDead, "it is a hold that has failed"}
+               : JudgeLife(os_, *sight.owner);
+  }
+  status = BreakIfDue(sight, life, broke, look_again);
+  waiter->WatchHolder(life.life == Life::kAlive ? sight.owner->pid : 0);
+  return status;
+}
+
+Status LockFile::Impl::BreakIfDue(const Sight& sight, const Liveness& life,
+                                  bool* broke,
+                                  os::Clock::duration* look_again) {
+  std::optional<BreakReason> reason;
+  const auto unchanged = os_.Now() - watched_.since;
+  if (sight.owner.has_value()) {
+    const std::chrono::milliseconds lease = sight.owner->lease;
+    if (lease.count() > 0) {
+      *look_again = std::min<os::Clock::duration>(kWatchedLook, lease / 4);
+    }
+    if (life.life == Life::kDead) {
+      reason = BreakReason::kHolderIsDead;
+    } else if (sight.half_broken || (lease.count() > 0 && unchanged > lease)) {
+      reason = BreakReason::kAsked;
+    }
+  } else if (sight.ownerless == Ownerless::kByProof ||
+             (sight.ownerless == Ownerless::kAfterGrace &&
+              unchanged >= options_.ownerless_grace)) {
+    reason = BreakReason::kOwnerless;
+  }
+  if (sight.ownerless != Ownerless::kNo) *look_again = kWatchedLook;
+  if (!reason.has_value()) return Status::Ok();
+  Broke result = Broke::kBusy;
+  Status status = backend().Break(sight, *reason, &result);
+  *broke = result != Broke::kBusy;
+  if (result == Broke::kBusy) *look_again = kWatchedLook;
+  return status;
+}
+
+Status LockFile::Impl::Release() {
+  CheckFork();
+  {
+    const std::lock_guard guard(mutex_);
+    if (!pending_.ok()) return std::exchange(pending_, Status::Ok());
+  }
+  {
+    const std::lock_guard guard(holding_);
+    if (IsMyThread()) return ReleaseMine();
+  }
+  Sight sight;
+  const Status status = backend().Look(&sight);
+  if (!status.ok()) return status;
+  if (!sight.held) return Status::Make(Errc::kNotLocked, "nobody holds it");
+  return Status::Make(
+      Errc::kNotMyLock,
+      "it is held by " + (sight.owner.has_value() ? sight.owner->Describe()
+                                                  : "somebody else"));
+}
+
+// With holding_.
+Status LockFile::Impl::ReleaseMine() {
+  g_releases.fetch_add(1, std::memory_order_acq_rel);
+  Status status = backend().Release(hold_);
+  if (status.ok() || status.code == Errc::kLockLost) {
+    mine_.store(false);
+    LeaveGate();
+  }
+  return status;
+}
+
+void LockFile::Impl::Unlock() {
+  const Status status = Release();
+  if (status.ok()) return;
+  {
+    const std::lock_guard guard(mutex_);
+    pending_ = status;
+  }
+  Report(status);
+}
+
+void LockFile::Impl::Report(const Status& status) {
+  if (!status.ok() && options_.on_error) options_.on_error(status);
+}
+
+Status LockFile::Impl::Refresh() {
+  CheckFork();
+  const std::lock_guard guard(holding_);
+  if (!IsMyThread()) {
+    return Status::Make(Errc::kNotLocked, "this object does not hold it");
+  }
+  return backend().Refresh(hold_);
+}
+
+Status LockFile::Impl::Look(Sight* sight) {
+  CheckFork();
+  return backend().Look(sight);
+}
+
+Status LockFile::Impl::IAmLocking(bool* mine) {
+  CheckFork();
+  *mine = false;
+  const std::lock_guard guard(holding_);
+  return IsMyThread() ? backend().StillMine(hold_, mine) : Status::Ok();
+}
+
+Status LockFile::Impl::Break(const Owner* expected, bool* broke) {
+  CheckFork();
+  *broke = false;
+  const Deadline deadline = Deadline::After(kBreakPatience, os_.Now());
+  Waiter waiter(os_, /*local=*/false);
+  while (true) {
+    Sight sight;
+    Status status = backend().Look(&sight);
+    if (!status.ok() || !sight.held) return status;
+    if (expected != nullptr &&
+        (!sight.owner.has_value() || !(*sight.owner == *expected))) {
+      return status;
+    }
+    const bool dead = sight.owner.has_value() &&
+                      JudgeLife(os_, *sight.owner).life == Life::kDead;
+    Broke result = Broke::kBusy;
+    status = backend().Break(
+        sight, dead ? BreakReason::kHolderIsDead : BreakReason::kAsked,
+        &result);
+    *broke = result == Broke::kBroken;
+    if (!status.ok() || *broke) return status;
+    if (deadline.passed(os_.Now())) {
+      return Status::Make(Errc::kLockTimeout,
+                          "another breaker, or the holder that is releasing "
+                          "it, does not get done");
+    }
+    if (result == Broke::kBusy) waiter.Wait(deadline, kSeldomLook);
+  }
+}
+
+}  // namespace lockfile
