@@ -40,6 +40,7 @@ struct Scenario {
   Plan plan;
   int actors = 3;
   Foreign foreign = Foreign::kNone;
+  int corpses = 0;  // processes that died here before
   // Sabotage that has to be noticed.
   bool no_guard = false;
   bool no_right = false;
@@ -61,10 +62,15 @@ struct Tenure {
 class Play {
  public:
   Play(const Scenario& scenario, const std::string& dir, uint64_t seed)
-      : scenario_(scenario), world_(dir, PlanOf(scenario, seed)) {}
+      : scenario_(scenario), world_(dir, PlanOf(scenario, seed)) {
+    collect_litter_ = scenario.corpses == 0 || world_.Random(2) == 0;
+  }
 
   // Empty: all is well.
   std::string Run() {
+    for (int i = 0; i < scenario_.corpses; ++i) {
+      world_.Run({[this](int actor) { Die(actor); }});
+    }
     std::vector<std::function<void(int)>> bodies;
     for (int i = 0; i < scenario_.actors; ++i) {
       bodies.emplace_back([this](int actor) { Act(actor); });
@@ -93,7 +99,19 @@ class Play {
     return Path() + std::string(FindBackend(scenario_.backend)->suffix);
   }
   [[nodiscard]] Options MakeOptions(os::Os* os) const {
-    return {.backend = scenario_.backend, .os = os};
+    return {.backend = scenario_.backend,
+            .collect_litter = collect_litter_,
+            .os = os};
+  }
+
+  // Leaves behind what a process leaves that dies while it takes the lock.
+  void Die(int actor) {
+    ActorOs os(world_, actor);
+    LockFile lock(Path(), MakeOptions(&os));
+    os.DieAt(1 + static_cast<int>(world_.Random(20)));
+    std::error_code error;
+    lock.acquire(0s, error);
+    while (!os.dead()) os.Pause();
   }
 
   // A few processes' lives, one after the other.
@@ -232,6 +250,7 @@ class Play {
 
   // What is left when all are done or dead is nobody's.
   void Conclude(int actor) {
+    collect_litter_ = true;
     ActorOs os(world_, actor);
     LockFile lock(Path(), MakeOptions(&os));
     std::error_code error;
@@ -306,6 +325,7 @@ class Play {
 
   const Scenario scenario_;
   World world_;
+  bool collect_litter_ = true;
   std::vector<Tenure> tenures_;
   std::set<std::string> asked_to_break_;
   std::set<std::string> broken_;
@@ -361,6 +381,7 @@ std::vector<Scenario> Scenarios() {
     all.push_back({"calm", backend, {}});
     all.push_back({"deaths", backend, {.kills = 3, .leaps = true}});
     all.push_back({"deaths_far", backend, {.kills = 3, .remote = true}});
+    all.push_back({"corpses", backend, {.kills = 1}, 3, Foreign::kNone, 2});
     all.push_back({"faults", backend, {.faults = true}});
     all.push_back({"faults_far", backend, {.faults = true, .remote = true}});
   }

@@ -276,7 +276,8 @@ void World::Disguise(os::FileInfo* info) {
 // --- ActorOs -----------------------------------------------------------------
 
 bool ActorOs::Dies() {
-  if (!world_.abandoned() && !world_.Fate(actor_)) return false;
+  const bool arranged = dies_in_ > 0 && --dies_in_ == 0;
+  if (!arranged && !world_.abandoned() && !world_.Fate(actor_)) return false;
   dead_ = true;
   world_.EndProcess(pid_);
   world_.Log(pid_, "DIES");

@@ -152,6 +152,8 @@ class ActorOs final : public os::ForwardingOs {
   [[nodiscard]] pid_t pid() const { return pid_; }
   // The token that was last written, or given a name.
   [[nodiscard]] const std::string& last_token() const { return last_token_; }
+  // The process dies at its n-th call from now.
+  void DieAt(int calls) { dies_in_ = calls; }
   // A step that does nothing.
   void Pause();
   // Everything at this path is redirected to a path of this actor's own: a
@@ -209,6 +211,7 @@ class ActorOs final : public os::ForwardingOs {
   const int actor_;
   const pid_t pid_;
   bool dead_ = false;
+  int dies_in_ = 0;               // 0: not by arrangement
   std::string estranged_ = "\n";  // in no path
   bool fake_taking_away_ = false;
   std::string last_token_;
