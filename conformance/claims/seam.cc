@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 namespace locklab::claims {
 
@@ -32,23 +34,23 @@ constexpr auto kChanges = std::to_array<ChangeRow>({
     {"Unlock", Change::kUnlock},
 });
 
+std::optional<Change> ChangeOf(const lockfile::os::Call& call) {
+  if (call.name == "Open" && (call.flags & O_CREAT) != 0) {
+    return Change::kCreate;
+  }
+  for (const ChangeRow& row : kChanges) {
+    if (row.name == call.name) return row.change;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-SysResult HookOs::Open(const char* path, int flags, mode_t mode) {
-  const int error = (flags & O_CREAT) != 0 ? hook_(Change::kCreate) : 0;
-  return error != 0 ? SysResult::Fail(error)
-                    : ForwardingOs::Open(path, flags, mode);
-}
-
-SysResult HookOs::Around(const lockfile::os::Call& call,
-                         const std::function<SysResult()>& next) {
-  for (const ChangeRow& row : kChanges) {
-    if (row.name != call.name) continue;
-    const int error = hook_(row.change);
-    return error != 0 ? SysResult::Fail(error) : next();
-  }
-  return next();
-}
+HookOs::HookOs(Hook hook)
+    : InterceptingOs([hook = std::move(hook)](const lockfile::os::Call& call) {
+        const std::optional<Change> change = ChangeOf(call);
+        return seam::Fault{.before = change ? hook(*change) : 0};
+      }) {}
 
 SysResult BehindOs::Around(const lockfile::os::Call& call,
                            const std::function<SysResult()>& next) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "conformance/proc/barrier.h"
+#include "conformance/seam/intercepting_os.h"
 #include "lib/os/forwarding_os.h"
 
 namespace locklab::claims {
@@ -29,22 +30,11 @@ enum class Change {
 };
 
 // Asks before each of these calls. Any thread.
-class HookOs : public lockfile::os::ForwardingOs {
+class HookOs : public seam::InterceptingOs {
  public:
   // Returns 0: the call is made; or the errno that it fails with instead.
   using Hook = std::function<int(Change)>;
-  explicit HookOs(Hook hook) : hook_(std::move(hook)) {}
-
-  lockfile::os::SysResult Open(const char* path, int flags,
-                               mode_t mode) override;
-
- protected:
-  lockfile::os::SysResult Around(
-      const lockfile::os::Call& call,
-      const std::function<lockfile::os::SysResult()>& next) override;
-
- private:
-  Hook hook_;
+  explicit HookOs(Hook hook);
 };
 
 // A network filesystem whose cache is behind the times: plain looks at a path

@@ -28,7 +28,7 @@ inline std::string_view Place(const Call& call) {
   return call.target.empty() ? call.path : call.target;
 }
 
-class InterceptingOs final : public lockfile::os::ForwardingOs {
+class InterceptingOs : public lockfile::os::ForwardingOs {
  public:
   using SysResult = lockfile::os::SysResult;
   // Called by whichever thread makes the call, before it is made.
