@@ -18,7 +18,10 @@ namespace locklab::canary {
 class Bent : public Subject, public Inspector {
  public:
   explicit Bent(const Site& site, std::string_view backend = "link")
-      : os_(site.os), sound_(BackendSubject(backend)->MakeOn(os_, site.path)) {}
+      : os_(site.os),
+        sound_(site.lease.count() > 0
+                   ? BackendSubject(backend)->MakeLeased(site.path, site.lease)
+                   : BackendSubject(backend)->MakeOn(os_, site.path)) {}
 
   Outcome Acquire(std::chrono::nanoseconds timeout) override {
     return sound_->Acquire(timeout);

@@ -6,6 +6,7 @@
 #ifndef LOCKLAB_CONFORMANCE_CANARY_CANARY_H_
 #define LOCKLAB_CONFORMANCE_CANARY_CANARY_H_
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -23,7 +24,8 @@ struct Site {
   std::string path;  // what is locked
   // For the pauses between its steps, which others slip through.
   uint64_t seed;
-  lockfile::os::Os& os;  // outlives the lock
+  lockfile::os::Os& os;                // outlives the lock
+  std::chrono::milliseconds lease{0};  // 0: none
 };
 
 struct Canary {
@@ -36,6 +38,7 @@ struct Canary {
   std::string_view says = "";
   // What it declares of itself, perhaps wrongly.
   lockfile::Traits traits = {};
+  bool leases = false;  // can be held under a lease
   std::unique_ptr<Subject> (*lock)(const Site& site);
 
   // The lock under test; goes through the seam. This row outlives it.

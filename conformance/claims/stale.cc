@@ -96,6 +96,28 @@ Finding LiveHolderIsNeverBroken(const ClaimContext& context) {
   return Finding::Pass();
 }
 
+// Under a lease a stopped holder is overtaken, and has to learn it.
+void ExpectLeaseIsLost(const ClaimContext& context) {
+  const auto make = [&context] {
+    return context.subject.MakeLeased(JobPath(context), 100ms);
+  };
+  if (make() == nullptr) return;
+  Step("a holder with a lease is stopped beyond it");
+  Actor holder(make);
+  ExpectOk(holder.Acquire(kSoon), "acquire with a lease");
+  holder.Pause();
+  const auto other = MakeJob(context);
+  ExpectOk(other->Acquire(kSoon), "acquire after the lease ran out");
+  holder.Resume();
+  Expect(!holder.IAmLocking(),
+         "a holder that was stopped beyond its lease believes that it holds");
+  ExpectError(holder.Release(), lockfile::Errc::kLockLost,
+              "release after the lease ran out");
+  Expect(IAmLocking(*other),
+         "a release after the lease ran out took the successor's lock away");
+  ExpectOk(other->Release(), "the successor's release");
+}
+
 Finding PausedHolder(const ClaimContext& context) {
   Actor holder(context);
   ExpectOk(holder.Acquire(0ns), "the holder's acquire");
@@ -104,6 +126,7 @@ Finding PausedHolder(const ClaimContext& context) {
   holder.Resume();
   Expect(holder.IAmLocking(), "the holder lost its lock while it was stopped");
   ExpectOk(holder.Release(), "the holder's release");
+  ExpectLeaseIsLost(context);
   return Finding::Pass();
 }
 
@@ -228,7 +251,8 @@ constexpr auto kRows = std::to_array<Claim>({
      .body = OtherPidNamespaceIsUnknown},
     {.id = "stale.paused_holder",
      .level = Level::kMust,
-     .statement = "a holder that is stopped for a while is still the holder",
+     .statement = "a holder that is stopped for a while is still the holder; "
+                  "beyond its lease, if it has one, it learns that it is not",
      .source = "Kleppmann 2016: how to do distributed locking",
      .excuse = nullptr,
      .body = PausedHolder},

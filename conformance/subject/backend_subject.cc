@@ -10,8 +10,10 @@ namespace {
 using lockfile::Errc;
 using lockfile::LockFile;
 
-lockfile::Options OptionsOf(std::string_view backend, lockfile::os::Os* os) {
+lockfile::Options OptionsOf(std::string_view backend, lockfile::os::Os* os,
+                            std::chrono::milliseconds lease) {
   lockfile::Options options;
+  options.lease = lease;
   options.backend = backend;
   options.os = os;
   return options;
@@ -37,8 +39,8 @@ Outcome OutcomeOf(const std::error_code& error, const LockFile& lock) {
 class LibrarySubject : public Subject, public Inspector {
  public:
   LibrarySubject(std::string_view backend, const std::string& path,
-                 lockfile::os::Os* os)
-      : lock_(path, OptionsOf(backend, os), made_) {}
+                 lockfile::os::Os* os, std::chrono::milliseconds lease = {})
+      : lock_(path, OptionsOf(backend, os, lease), made_) {}
 
   Outcome Acquire(std::chrono::nanoseconds timeout) override {
     std::error_code error = made_;
@@ -105,6 +107,12 @@ class LibraryFactory : public SubjectFactory {
   [[nodiscard]] std::unique_ptr<Subject> MakeOn(
       lockfile::os::Os& os, const std::string& path) const override {
     return std::make_unique<LibrarySubject>(row_.name, path, &os);
+  }
+  [[nodiscard]] std::unique_ptr<Subject> MakeLeased(
+      const std::string& path, std::chrono::milliseconds lease) const override {
+    // The kernel's locks are never broken.
+    if (row_.traits.released_on_crash) return nullptr;
+    return std::make_unique<LibrarySubject>(row_.name, path, nullptr, lease);
   }
   [[nodiscard]] lockfile::Traits traits() const override { return row_.traits; }
 

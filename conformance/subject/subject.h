@@ -78,6 +78,14 @@ class SubjectFactory {
     (void)path;
     return nullptr;
   }
+  // The same lock, held under a lease: others may take it when they have
+  // watched it unrefreshed for so long. nullptr: this lock has no leases.
+  [[nodiscard]] virtual std::unique_ptr<Subject> MakeLeased(
+      const std::string& path, std::chrono::milliseconds lease) const {
+    (void)path;
+    (void)lease;
+    return nullptr;
+  }
   // What it declares of itself; claims that cannot hold are left out.
   [[nodiscard]] virtual lockfile::Traits traits() const { return {}; }
 };
