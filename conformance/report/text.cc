@@ -151,8 +151,8 @@ std::string Primitives(const RunReport& report, const TextStyle& style) {
                     "\n";
   for (const Primitive& primitive : report.primitives) {
     const ClaimResult& claim = primitive.claim;
-    if (claim.level != Level::kReport || IsNews(claim) ||
-        claim.finding.reason.empty()) {
+    if (claim.level != Level::kReport || claim.finding.reason.empty() ||
+        claim.finding.verdict != Verdict::kPass) {
       continue;
     }
     out += Indented(OneLine(claim.id + ": " + claim.finding.reason), 2,

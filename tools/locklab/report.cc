@@ -9,11 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "conformance/bundle/bundle.h"
 #include "conformance/report/json.h"
 #include "conformance/report/text.h"
 #include "conformance/store/store.h"
+#include "tools/locklab/bundles.h"
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
+#include "tools/locklab/formats.h"
 #include "tools/locklab/terminal.h"
 
 namespace locklab::cli {
@@ -27,6 +30,10 @@ struct Flags {
   std::string run = "latest";
   std::string format = "text";
   bool list = false;
+  ReportFiles files;
+  std::string bundle;
+  std::string verify;
+  bool schema = false;
 };
 
 // The shortest beginnings that tell all runs apart, at least eight digits.
@@ -116,23 +123,73 @@ int List(const Flags& flags, store::Store* store, Context& context) {
   return kExitOk;
 }
 
-int Print(const Flags& flags, store::Store* store, Context& context) {
-  const report::RunReport report = store::LoadRun(store, flags.run);
+void Print(const Flags& flags, const report::RunReport& report,
+           Context& context) {
   if (flags.format == "json") {
     context.out.stream << report::ToJson(report);
   } else {
     context.out.stream << report::ToText(
         report, {.width = WidthOf(context.out), .color = context.out.color});
   }
-  return kExitOk;
+}
+
+bool PackBundle(const Flags& flags, const report::RunReport& report,
+                Context& context) {
+  try {
+    bundle::WriteBundle(
+        report, store::RunDirectory(flags.results, report.context.run_id),
+        flags.bundle);
+    return true;
+  } catch (const bundle::BundleError& error) {
+    fmt::print(context.err.stream, "locklab: --bundle={}: {}\n", flags.bundle,
+               error.what());
+    return false;
+  }
+}
+
+// Into files, or else to whoever looks.
+int Show(const Flags& flags, store::Store* store, Context& context) {
+  const report::RunReport report = store::LoadRun(store, flags.run);
+  if (flags.files.empty() && flags.bundle.empty()) {
+    Print(flags, report, context);
+    return kExitOk;
+  }
+  bool all = flags.files.Write(report, context);
+  if (!flags.bundle.empty()) all &= PackBundle(flags, report, context);
+  return all ? kExitOk : kExitFailed;
+}
+
+// What needs no store.
+bool StandsAlone(const Flags& flags) {
+  const int alone = (flags.schema ? 1 : 0) + (flags.verify.empty() ? 0 : 1);
+  const bool others =
+      !flags.results.empty() || !flags.files.empty() || !flags.bundle.empty();
+  if (alone > 1 || (alone > 0 && (others || flags.list))) {
+    throw UsageError(fmt::format("{} goes with no flag but --format",
+                                 flags.schema ? "--schema" : "--verify"));
+  }
+  if (alone == 0 && flags.results.empty()) {
+    throw UsageError("--results is required");
+  }
+  return alone > 0;
+}
+
+int Alone(const Flags& flags, Context& context) {
+  if (flags.verify.empty()) {
+    context.out.stream << report::JsonSchema();
+    return kExitOk;
+  }
+  return VerifyBundle(flags.verify, flags.format == "json", context);
 }
 
 int Report(const Flags& flags, Context& context) try {
+  if (StandsAlone(flags)) return Alone(flags, context);
+  flags.files.Check();
   store::Store store = store::Store::Open(flags.results, store::Mode::kRead);
   // A report of damaged data would be believed.
   store.QuickCheck();
   return flags.list ? List(flags, &store, context)
-                    : Print(flags, &store, context);
+                    : Show(flags, &store, context);
 } catch (const store::StoreError& error) {
   if (error.may_pass()) throw;
   throw UsageError(
@@ -145,8 +202,7 @@ Run SetUpReport(CLI::App& app, Context& context) {
   auto flags = std::make_shared<Flags>();
   app.add_option("--results", flags->results,
                  "The directory that locklab check --out=DIR wrote to.")
-      ->type_name("DIR")
-      ->required();
+      ->type_name("DIR");
   app.add_flag("--list", flags->list, "List the runs that are in it.");
   app.add_option("--run", flags->run,
                  "The run to report: its id, or as much of its beginning as "
@@ -155,11 +211,24 @@ Run SetUpReport(CLI::App& app, Context& context) {
       ->default_str(flags->run);
   AddChoice(app, "--format", &flags->format, {"text", "json"},
             "How to print it.");
+  flags->files.Declare(app);
+  app.add_option("--bundle", flags->bundle,
+                 "Pack the report and the histories it stands on into one "
+                 "file (tar.gz), so that others can verify it.")
+      ->type_name("FILE");
+  app.add_option("--verify", flags->verify,
+                 "Judge the bundle in this file again: do its verdicts follow "
+                 "from what it holds?")
+      ->type_name("FILE");
+  app.add_flag("--schema", flags->schema,
+               "Print the JSON Schema of the JSON report.");
   app.footer(
       "Exit codes: 0 it was reported, whatever the verdict (see exit_code in\n"
-      "the JSON); 1 the store cannot be read now; 2 usage, or there is no "
-      "such\n"
-      "run, or no sound store; 3 there are no runs to list.");
+      "the JSON), or the verdicts of the bundle follow; 1 they do not, or the\n"
+      "store cannot be read now, or a file cannot be written; 2 usage, or\n"
+      "there is no such run, no sound store, no bundle; 3 there are no runs "
+      "to\n"
+      "list.");
   return [flags, &context] { return Report(*flags, context); };
 }
 
