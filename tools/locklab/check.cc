@@ -16,7 +16,8 @@
 #include "conformance/report/json.h"
 #include "conformance/report/report.h"
 #include "conformance/report/text.h"
-#include "conformance/report/write_file.h"
+#include "conformance/store/run_writer.h"
+#include "conformance/store/store_error.h"
 #include "tools/locklab/check/directory.h"
 #include "tools/locklab/check/survey.h"
 #include "tools/locklab/commands.h"
@@ -152,6 +153,14 @@ void Print(const report::RunReport& report, const Flags& flags,
                                                 .color = context.out.color});
 }
 
+std::unique_ptr<store::RunWriter> OpenStore(const std::string& dir) {
+  try {
+    return std::make_unique<store::RunWriter>(check::ResultsDirectory(dir));
+  } catch (const store::StoreError& error) {
+    throw UsageError(fmt::format("--out: {}", error.what()));
+  }
+}
+
 int Check(const Flags& flags, Context& context) {
   flags.files.Check();
   check::SurveyPlan plan = PlanOf(flags, context);
@@ -162,10 +171,11 @@ int Check(const Flags& flags, Context& context) {
                flags.filter);
     return kExitNothingRan;
   }
-  std::string out;
+  std::unique_ptr<store::RunWriter> writer;
   if (!flags.out.empty()) {
-    out = check::ResultsDirectory(flags.out);
-    plan.histories = check::HistoriesDirectory(out, plan.run_id);
+    writer = OpenStore(flags.out);
+    plan.histories =
+        check::HistoriesDirectory(writer->DirectoryOf(plan.run_id));
   }
   if (flags.format == "text" && !flags.files.ToStdout()) {
     fmt::print(context.out.stream, "seed {}: locklab {} examines {}\n",
@@ -176,7 +186,7 @@ int Check(const Flags& flags, Context& context) {
   {
     const proc::Interrupts interrupts;
     check::Progress progress(context.err);
-    report = check::Survey(plan, &progress, nullptr);
+    report = check::Survey(plan, &progress, writer.get());
     // The report says it, and the exit code.
     proc::Interrupts::Take();
   }
@@ -185,13 +195,9 @@ int Check(const Flags& flags, Context& context) {
   if (!flags.files.Write(report, context) && code == kExitOk) {
     code = kExitFailed;
   }
-  if (!out.empty()) {
-    const std::string error =
-        report::WriteFile(out + "/report.json", report::ToJson(report));
-    if (!error.empty()) {
-      fmt::print(context.err.stream, "locklab: {}\n", error);
-      if (code == kExitOk) code = kExitFailed;
-    }
+  if (writer != nullptr && !writer->error().empty()) {
+    fmt::print(context.err.stream, "locklab: {}\n", writer->error());
+    if (code == kExitOk) code = kExitFailed;
   }
   return code;
 }
@@ -237,7 +243,8 @@ void AddHow(CLI::App& app, Flags* flags) {
             "How to print the result.");
   flags->files.Declare(app);
   app.add_option("--out", flags->out,
-                 "Leave report.json and the histories in this directory.")
+                 "Keep the run in the results store of this directory, with "
+                 "its histories: see locklab report.")
       ->type_name("DIR");
   app.add_flag("--keep", flags->keep,
                "Leave the scratch directory for inspection.");

@@ -72,9 +72,9 @@ class CheckTest : public testing::Test {
 TEST_F(CheckTest, CallsASoundLockSafe) {
   const std::string out = dir_ / "results";
   fs::create_directory(dir_ / "under");
-  const Ended ended =
-      RunLocklab({"check", "--dir=" + dir_ / "under", "--backend=excl",
-                  "--format=json", "--seed=7", "--out=" + out});
+  const Ended ended = RunLocklab(
+      {"check", "--dir=" + dir_ / "under", "--backend=excl", "--format=json",
+       "--seed=7", "--out=" + out, "--json=" + dir_ / "report.json"});
   ASSERT_EQ(ended.code, kExitOk) << ended.out << ended.err;
   const json report = json::parse(ended.out);
   EXPECT_EQ(report["context"]["seed"], 7);
@@ -91,7 +91,11 @@ TEST_F(CheckTest, CallsASoundLockSafe) {
   EXPECT_GT(backend["latency_ns"]["p50"], 0);
   EXPECT_GT(backend["floor_ns"], 0);
   EXPECT_EQ(report["canary"]["caught"], true);
-  EXPECT_EQ(json::parse(ReadWhole(out + "/report.json")), report);
+  EXPECT_EQ(json::parse(ReadWhole(dir_ / "report.json")), report);
+  const Ended stored =
+      RunLocklab({"report", "--results=" + out, "--format=json"});
+  EXPECT_EQ(stored.code, kExitOk) << stored.err;
+  EXPECT_EQ(json::parse(stored.out), report) << "what is stored is the same";
   const std::string history = out + "/runs/" +
                               report["context"]["run_id"].get<std::string>() +
                               "/history/";

@@ -123,9 +123,8 @@ std::string OtherMount(const std::string& dir, const std::string& other) {
   return real;
 }
 
-std::string HistoriesDirectory(const std::string& results,
-                               const std::string& run_id) {
-  std::string path = results + "/runs/" + run_id + "/history";
+std::string HistoriesDirectory(const std::string& run) {
+  std::string path = run + "/history";
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error) {

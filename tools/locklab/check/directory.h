@@ -24,9 +24,9 @@ inline constexpr uint64_t kSpaceNeeded = uint64_t{16} << 20;
 // Throws cli::UsageError.
 [[nodiscard]] std::string ResultsDirectory(const std::string& dir);
 
-// Makes RESULTS/runs/RUN_ID/history and returns it. Throws cli::UsageError.
-[[nodiscard]] std::string HistoriesDirectory(const std::string& results,
-                                             const std::string& run_id);
+// Makes the directory for the histories of a run in the run's own, and returns
+// it. Throws cli::UsageError.
+[[nodiscard]] std::string HistoriesDirectory(const std::string& run);
 
 // Why nothing more can be found out in a directory that was usable: the disk
 // is full, it was removed or mounted read-only. Empty: it is as it was. Tries
