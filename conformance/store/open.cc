@@ -70,9 +70,12 @@ bool IsThere(const std::string& path) {
   return true;
 }
 
-// The two modes that DESIGN asks for: see store.h.
-const char* JournalFor(const std::string& dir) {
-  return proc::MayBeShared(proc::FilesystemOf(dir).type) ? "delete" : "wal";
+// SQLite's name of it: see store.h.
+std::string NameOf(Journal journal, const std::string& dir) {
+  const bool rollback = journal == Journal::kThatFits
+                            ? proc::MayBeShared(proc::FilesystemOf(dir).type)
+                            : journal == Journal::kRollback;
+  return rollback ? "delete" : "wal";
 }
 
 // The mode is a property of the file, and it cannot be changed while others
@@ -113,14 +116,14 @@ int MoveIfFree(const std::string& from, const std::string& to) {
 
 // Made aside and moved into place whole, so that nobody ever sees half of it,
 // however many begin at once and whenever they die.
-void Create(const std::string& dir) try {
+void Create(const std::string& dir, const std::string& journal) try {
   proc::SweepDead(dir);
   const proc::TempDir aside(dir);
   const std::string made = aside / std::string(kFileName);
   {
     Database database(made, Database::Access::kCreate);
     database.Exec("PRAGMA page_size = 4096");
-    SetJournal(&database, JournalFor(dir));
+    SetJournal(&database, journal);
     Transaction transaction(database);
     database.Exec(SchemaSql());
     transaction.Commit();
@@ -133,31 +136,45 @@ void Create(const std::string& dir) try {
   FailSystem("make a results store in", dir, error.code().value());
 }
 
-Database OpenToWrite(const std::string& dir) {
+Database OpenToWrite(const std::string& dir, Journal wanted) {
   const std::string path = FileIn(dir);
   if (mkdir(dir.c_str(), 0777) != 0 && errno != EEXIST) {
     FailSystem("make the results directory", dir, errno);
   }
-  if (!IsThere(path)) Create(dir);
+  // SQLite needs to make files beside it, and says little when it cannot.
+  if (access(dir.c_str(), W_OK | X_OK) != 0) {
+    FailSystem("write in the results directory", dir, errno);
+  }
+  const std::string journal = NameOf(wanted, dir);
+  if (!IsThere(path)) Create(dir, journal);
   Database database(path, Database::Access::kWrite);
   if (CheckSchema(&database) < kSchemaVersion) {
     Migrate(&database, Migrations(), kSchemaVersion);
     CheckSchema(&database);
   }
-  SetJournal(&database, JournalFor(dir));
+  SetJournal(&database, journal);
   // Says at once what would be said when the first run is stored.
   Transaction(database).Commit();
   return database;
 }
 
+bool IsEmptyOrMissing(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) != 0 || info.st_size == 0;
+}
+
 // A database in WAL mode needs files beside it, which a read-only disk does
-// not let SQLite make. Without a log there is nothing in them to miss.
+// not let SQLite make. Without a log or a journal there is nothing to miss.
 bool NobodyCanWrite(const std::string& path) {
-  struct stat log {};
-  const bool no_log =
-      stat((path + "-wal").c_str(), &log) != 0 || log.st_size == 0;
   const std::string dir = path.substr(0, path.rfind('/'));
-  return no_log && access(dir.c_str(), W_OK) != 0;
+  return IsEmptyOrMissing(path + "-wal") &&
+         IsEmptyOrMissing(path + "-journal") && access(dir.c_str(), W_OK) != 0;
+}
+
+// A writer that was killed left a journal: whoever may write rolls it back.
+void Recover(const std::string& path) {
+  Database database(path, Database::Access::kWrite);
+  CheckSchema(&database);
 }
 
 Database OpenToRead(const std::string& dir) {
@@ -176,19 +193,23 @@ Database OpenToRead(const std::string& dir) {
   try {
     Database database(path, Database::Access::kRead);
     if (CheckSchema(&database) == kSchemaVersion) return database;
-  } catch (const StoreError&) {
-    if (!NobodyCanWrite(path)) throw;
-    Database database(path, Database::Access::kImmutable);
+  } catch (const StoreError& error) {
+    const bool stuck = error.trouble() == Trouble::kReadOnly;
+    if (!stuck && !NobodyCanWrite(path)) throw;
+    if (stuck && access(dir.c_str(), W_OK) == 0) Recover(path);
+    Database database(path, NobodyCanWrite(path) ? Database::Access::kImmutable
+                                                 : Database::Access::kRead);
     if (CheckSchema(&database) == kSchemaVersion) return database;
   }
   // An older one: it has to be migrated.
-  return OpenToWrite(dir);
+  return OpenToWrite(dir, Journal::kThatFits);
 }
 
 }  // namespace
 
-Store Store::Open(const std::string& dir, Mode mode) {
-  return {dir, mode == Mode::kRead ? OpenToRead(dir) : OpenToWrite(dir)};
+Store Store::Open(const std::string& dir, Mode mode, Journal journal) {
+  return {dir,
+          mode == Mode::kRead ? OpenToRead(dir) : OpenToWrite(dir, journal)};
 }
 
 void Store::QuickCheck() {

@@ -26,8 +26,8 @@ std::string ThisProcess() {
 
 }  // namespace
 
-RunWriter::RunWriter(const std::string& dir)
-    : store_(Store::Open(dir, Mode::kWrite)), writer_(ThisProcess()) {}
+RunWriter::RunWriter(const std::string& dir, Journal journal)
+    : store_(Store::Open(dir, Mode::kWrite, journal)), writer_(ThisProcess()) {}
 
 bool RunWriter::Try(const std::function<void(Database*)>& work) {
   try {

@@ -22,7 +22,8 @@ class RunWriter : public report::Recorder {
  public:
   // Opens the store in `dir` and makes both if they are missing. Throws
   // StoreError, before a run takes its time.
-  explicit RunWriter(const std::string& dir);
+  explicit RunWriter(const std::string& dir,
+                     Journal journal = Journal::kThatFits);
 
   void Begin(const report::Context& context) override;
   void Probed(const report::BackendReport& backend) override;

@@ -30,11 +30,18 @@ enum class Mode {
   kWrite,  // makes the directory (not its parents) and the store if missing
 };
 
+enum class Journal {
+  kThatFits,  // the filesystem: kWal or kRollback, as said above
+  kWal,
+  kRollback,
+};
+
 class Store {
  public:
   // Throws StoreError. May wait for other processes, up to kPatience. A store
   // of an older schema is migrated first, also to read it.
-  static Store Open(const std::string& dir, Mode mode);
+  static Store Open(const std::string& dir, Mode mode,
+                    Journal journal = Journal::kThatFits);
 
   // Reads the whole database and throws StoreError if it is damaged.
   void QuickCheck();

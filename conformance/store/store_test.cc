@@ -221,6 +221,20 @@ TEST(StoreTest, PacksAnyBuckets) {
   }
 }
 
+TEST(StoreTest, ChangesItsJournalWhenItMoves) {
+  const proc::TempDir dir;
+  const auto journal = [&dir](Journal wanted) {
+    Store store = Store::Open(dir.path(), Mode::kWrite, wanted);
+    return store.database().Get("PRAGMA journal_mode");
+  };
+  EXPECT_EQ(journal(Journal::kRollback), "delete");
+  EXPECT_EQ(journal(Journal::kWal), "wal");
+  EXPECT_EQ(journal(Journal::kRollback), "delete");
+  const proc::TempDir memory("/dev/shm");
+  Store store = Store::Open(memory.path(), Mode::kWrite);
+  EXPECT_EQ(store.database().Get("PRAGMA journal_mode"), "wal");
+}
+
 TEST(StoreTest, KeepsWhatARunLeftBesideIt) {
   const proc::TempDir dir;
   RunReport report = report::FullReport();
