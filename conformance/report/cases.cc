@@ -137,9 +137,7 @@ bool Told(const RunReport& report, const BackendReport& backend,
 Outcome OutcomeOfVerdict(const RunReport& report,
                          const BackendReport& backend) {
   if (Told(report, backend, Verdict::kFail)) return Outcome::kPassed;
-  if (backend.contention && backend.contention->violations > 0) {
-    return Outcome::kFailed;
-  }
+  if (HeldTwice(backend)) return Outcome::kFailed;
   switch (backend.worth) {
     case Worth::kSafe:
       return Outcome::kPassed;

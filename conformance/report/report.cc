@@ -185,6 +185,17 @@ void AddClaim(const ClaimResult& claim, Sum* sum) {
 
 }  // namespace
 
+bool HeldTwice(const BackendReport& backend) {
+  // The claim that judges the same contest.
+  constexpr std::string_view kExclusion = "exclusion.two_processes";
+  if (!backend.contention || backend.contention->violations == 0) return false;
+  return std::none_of(backend.claims.begin(), backend.claims.end(),
+                      [](const ClaimResult& claim) {
+                        return claim.id == kExclusion &&
+                               claim.finding.verdict == Verdict::kXfail;
+                      });
+}
+
 bool InDoubt(const RunReport& report, const BackendReport& backend) {
   if (backend.worth != Worth::kInconclusive) return false;
   const Tally tally = Count(report, backend);
@@ -196,7 +207,7 @@ Exit ExitCodeOf(const RunReport& report) {
   Sum sum;
   sum.unsure = !report.cut_short.empty() || !DetectorProven(report);
   for (const BackendReport& backend : report.backends) {
-    if (backend.contention) sum.failed |= backend.contention->violations > 0;
+    sum.failed |= HeldTwice(backend);
     if (!backend.supported) continue;
     for (const ClaimResult* claim : Bearing(report, backend)) {
       AddClaim(*claim, &sum);

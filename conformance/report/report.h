@@ -166,6 +166,10 @@ void Judge(RunReport* report);
 [[nodiscard]] std::vector<const ClaimResult*> Bearing(
     const RunReport& report, const BackendReport& backend);
 
+// Whether many processes contended, two held the lock at once, and no failure
+// of that claim was expected: the exit code counts it, whatever claims say.
+[[nodiscard]] bool HeldTwice(const BackendReport& backend);
+
 // Whether the exit code says that of this backend something could not be told.
 // A partial run may have left a lock out altogether: that is no doubt. Call
 // Judge first.

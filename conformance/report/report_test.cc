@@ -151,6 +151,13 @@ TEST_P(ExitCodeTest, FollowsFromTheReport) {
 const BackendReport kGood = Backend({Must(Verdict::kPass)});
 const BackendReport kBad = Backend({Must(Verdict::kFail)});
 const BackendReport kKnownBad = Backend({Must(Verdict::kXfail)});
+// As where two holders are what is expected of a filesystem.
+BackendReport TwoHolders(Verdict exclusion) {
+  BackendReport backend = Backend({Must(exclusion)});
+  backend.claims[0].id = "exclusion.two_processes";
+  backend.contention = Contention{.processes = 8, .violations = 3};
+  return backend;
+}
 const BackendReport kSurprise = Backend({Must(Verdict::kXpass)});
 const BackendReport kDoubtful = Backend({Must(Verdict::kInconclusive)});
 
@@ -162,6 +169,18 @@ INSTANTIATE_TEST_SUITE_P(
             "one unsupported", {kGood, Unsupported()}, true, "", {}, kExitOk},
         ExitCase{"one failed", {kGood, kBad}, true, "", {}, kExitFailed},
         ExitCase{"expected failure", {kGood, kKnownBad}, true, "", {}, kExitOk},
+        ExitCase{"two holders",
+                 {TwoHolders(Verdict::kPass)},
+                 true,
+                 "",
+                 {},
+                 kExitFailed},
+        ExitCase{"two holders as expected",
+                 {TwoHolders(Verdict::kXfail)},
+                 true,
+                 "",
+                 {},
+                 kExitOk},
         ExitCase{"unexpected pass", {kSurprise}, true, "", {}, kExitFailed},
         ExitCase{"a SHOULD failed",
                  {Backend({Must(Verdict::kPass), Should(Verdict::kFail)})},
