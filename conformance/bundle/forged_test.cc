@@ -2,6 +2,7 @@
 // digest is right, and the verdicts do not follow.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -200,6 +201,16 @@ TEST(ForgedTest, HistoriesThatWereLeftOutAreFound) {
   EXPECT_EQ(verified.discrepancies[0],
             "broken: there is no history of its 200 acquisitions, so they "
             "cannot be judged again");
+}
+
+TEST(ForgedTest, ExpectationsThatWereLeftOutAreFound) {
+  Scenario scenario;
+  scenario.report.context.expectations = {"ext4.expect"};
+  EXPECT_EQ(DiscrepanciesOf(scenario, scenario.report), "");
+  std::filesystem::remove_all(scenario.run_dir() + "/expectations");
+  EXPECT_EQ(DiscrepanciesOf(scenario, scenario.report),
+            "the report says that expectations were given, and there is no "
+            "copy of them\n");
 }
 
 TEST(ForgedTest, ACanaryThatNobodyCaughtIsFound) {

@@ -344,6 +344,14 @@ void Verifier::CheckStrays() {
 
 // Only what an expectations file says is expected.
 void Verifier::CheckExpected() {
+  const bool copied =
+      std::any_of(names_.begin(), names_.end(), [](const std::string& name) {
+        return name.starts_with(std::string(kExpectationsFolder) + "/");
+      });
+  if (!copied && !report().context.expectations.empty()) {
+    Say("the report says that expectations were given, and there is no copy of "
+        "them");
+  }
   const auto check = [this](const std::string& who, const ClaimResult& claim) {
     const Verdict verdict = claim.finding.verdict;
     const bool marked =

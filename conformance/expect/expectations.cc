@@ -7,9 +7,13 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 
 #include "conformance/expect/packs.h"
+#include "conformance/report/write_file.h"
+#include "lib/errors.h"
 
 namespace locklab::expect {
 namespace {
@@ -153,17 +157,15 @@ std::vector<Pack> Packs() {
 
 namespace {
 
-void AddPack(std::string_view name, const Names& names,
-             Expectations* expectations) {
-  bool found = false;
+std::vector<Source> PacksOf(std::string_view name) {
+  std::vector<Source> found;
   std::string known = " @all";
   for (const Pack& pack : Packs()) {
     known += fmt::format(", @{}", pack.name);
     if (pack.name != name && name != "all") continue;
-    expectations->Add(pack.text, fmt::format("@{}", pack.name), names);
-    found = true;
+    found.push_back({fmt::format("@{}", pack.name), std::string(pack.text)});
   }
-  if (found) return;
+  if (!found.empty()) return found;
   throw ExpectError(
       fmt::format("there is no expectation pack @{}; those that come with "
                   "locklab are:{}",
@@ -187,14 +189,49 @@ std::string ReadFile(const std::string& name) {
   return text;
 }
 
+std::vector<Source> SourcesOf(const std::string& name) {
+  if (name.starts_with("@")) return PacksOf(std::string_view(name).substr(1));
+  return {{name.substr(name.rfind('/') + 1), ReadFile(name)}};
+}
+
+// The number keeps apart what has one name in several folders.
+std::string NameOfCopy(size_t number, const Source& source) {
+  constexpr size_t kLongest = 100;
+  std::string name = source.name.substr(0, kLongest);
+  if (name.starts_with("@")) name = name.substr(1) + ".expect";
+  for (char& c : name) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       (c >= '0' && c <= '9') || c == '.' || c == '-';
+    if (!plain) c = '_';
+  }
+  return fmt::format("{}-{}", number, name);
+}
+
 }  // namespace
 
-void AddFile(const std::string& name, const Names& names,
-             Expectations* expectations) {
-  if (name.starts_with("@")) {
-    return AddPack(std::string_view(name).substr(1), names, expectations);
+std::vector<Source> AddFile(const std::string& name, const Names& names,
+                            Expectations* expectations) {
+  std::vector<Source> sources = SourcesOf(name);
+  for (const Source& source : sources) {
+    expectations->Add(source.text, source.name, names);
   }
-  expectations->Add(ReadFile(name), name.substr(name.rfind('/') + 1), names);
+  return sources;
+}
+
+std::string KeepSources(const std::vector<Source>& sources,
+                        const std::string& dir) {
+  std::error_code error;
+  std::filesystem::create_directories(dir, error);
+  if (error) {
+    return lockfile::Status::Failed("make the directory", dir, error.value())
+        .message;
+  }
+  for (size_t i = 0; i < sources.size(); ++i) {
+    std::string trouble = report::WriteFile(
+        dir + "/" + NameOfCopy(i + 1, sources[i]), sources[i].text);
+    if (!trouble.empty()) return trouble;
+  }
+  return "";
 }
 
 }  // namespace locklab::expect

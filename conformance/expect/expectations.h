@@ -78,10 +78,23 @@ struct Pack {
 };
 [[nodiscard]] std::vector<Pack> Packs();
 
+// A file or a pack as it was read.
+struct Source {
+  std::string name;  // without its folder: "known.expect"; or "@ext4"
+  std::string text;
+};
+
 // Adds the file that `name` names or, if it begins with "@", the pack of that
-// name; "@all": all packs. Throws ExpectError.
-void AddFile(const std::string& name, const Names& names,
-             Expectations* expectations);
+// name; "@all": all packs. Returns what was added, in that order. Throws
+// ExpectError.
+std::vector<Source> AddFile(const std::string& name, const Names& names,
+                            Expectations* expectations);
+
+// Writes copies into `dir`, which is made if it is missing, under names that
+// tell them apart and that bundles can hold: "1-known.expect", "2-ext4.expect".
+// Blocks on disks. Returns what went wrong; empty: nothing did.
+[[nodiscard]] std::string KeepSources(const std::vector<Source>& sources,
+                                      const std::string& dir);
 
 }  // namespace locklab::expect
 

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <iterator>
 #include <string>
+#include <vector>
 
 #include "conformance/proc/temp_dir.h"
 
@@ -191,6 +193,40 @@ TEST(AddFile, SaysWhatIsWrongWithTheFile) {
   std::ofstream(dir / "good") << "* link exclusion.herd fails why\n";
   AddFile(dir / "good", TestNames(), &expectations);
   EXPECT_FALSE(expectations.empty());
+}
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream in(path);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+TEST(KeepSources, WritesThoseOfOneNameBesideEachOther) {
+  const proc::TempDir dir;
+  const std::vector<Source> sources = {{"known.expect", "one"},
+                                       {"@ext4", "pack"},
+                                       {"known.expect", "two"},
+                                       {"..\n my list", "three"},
+                                       {std::string(300, 'x'), "four"}};
+  ASSERT_EQ(KeepSources(sources, dir / "a/b"), "");
+  EXPECT_EQ(ReadAll(dir / "a/b/1-known.expect"), "one");
+  EXPECT_EQ(ReadAll(dir / "a/b/2-ext4.expect"), "pack");
+  EXPECT_EQ(ReadAll(dir / "a/b/3-known.expect"), "two");
+  EXPECT_EQ(ReadAll(dir / "a/b/4-..__my_list"), "three");
+  EXPECT_EQ(ReadAll(dir / "a/b/5-" + std::string(100, 'x')), "four");
+  std::ofstream(dir / "file") << "x";
+  EXPECT_NE(KeepSources(sources, dir / "file/x").find("ENOTDIR"),
+            std::string::npos);
+}
+
+TEST(AddFile, ReturnsWhatItAdded) {
+  const proc::TempDir dir;
+  const std::string text = "* link exclusion.herd fails why\n";
+  std::ofstream(dir / "good") << text;
+  Expectations expectations;
+  const auto file = AddFile(dir / "good", TestNames(), &expectations);
+  ASSERT_EQ(file.size(), 1u);
+  EXPECT_EQ(file[0].name, "good");
+  EXPECT_EQ(file[0].text, text);
 }
 
 }  // namespace

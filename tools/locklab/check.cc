@@ -96,12 +96,16 @@ void Require(const std::string& name, check::SurveyPlan* plan) {
   plan->required.backends.push_back(name);
 }
 
-void Expect(const std::vector<std::string>& files, check::SurveyPlan* plan) {
+void Expect(const std::vector<std::string>& files, check::SurveyPlan* plan,
+            std::vector<expect::Source>* sources) {
   expect::Names names{.claims = {}, .backends = SubjectNames()};
   for (const Claim& claim : Claims()) names.claims.push_back(claim.id);
   for (const std::string& file : files) {
     try {
-      expect::AddFile(file, names, &plan->expectations);
+      for (expect::Source& source :
+           expect::AddFile(file, names, &plan->expectations)) {
+        sources->push_back(std::move(source));
+      }
     } catch (const expect::ExpectError& error) {
       throw UsageError(fmt::format("--expect: {}", error.what()));
     }
@@ -116,7 +120,8 @@ std::string NewRunId() {
                      random());
 }
 
-check::SurveyPlan PlanOf(const Flags& flags, const Context& context) {
+check::SurveyPlan PlanOf(const Flags& flags, const Context& context,
+                         std::vector<expect::Source>* sources) {
   check::SurveyPlan plan;
   plan.subjects = ParseSubjects(flags.backends, flags.seed);
   plan.claims = Filtered(flags.filter);
@@ -125,7 +130,7 @@ check::SurveyPlan PlanOf(const Flags& flags, const Context& context) {
       Require(name, &plan);
     }
   }
-  Expect(flags.expect, &plan);
+  Expect(flags.expect, &plan, sources);
   plan.latency = flags.latency && flags.filter.empty();
   plan.lanes = flags.lanes;
   plan.claim_deadline = std::chrono::seconds(flags.deadline_s);
@@ -161,9 +166,19 @@ std::unique_ptr<store::RunWriter> OpenStore(const std::string& dir) {
   }
 }
 
+// Verdicts stand on them, too, so a bundle needs them as they were.
+void KeepExpectations(const std::vector<expect::Source>& sources,
+                      const std::string& run) {
+  if (sources.empty()) return;
+  const std::string trouble =
+      expect::KeepSources(sources, run + "/expectations");
+  if (!trouble.empty()) throw UsageError("--out: " + trouble);
+}
+
 int Check(const Flags& flags, Context& context) {
-  flags.files.Check();
-  check::SurveyPlan plan = PlanOf(flags, context);
+  flags.files.Check(flags.format);
+  std::vector<expect::Source> sources;
+  check::SurveyPlan plan = PlanOf(flags, context, &sources);
   if (plan.claims.empty()) {
     fmt::print(context.err.stream,
                "locklab: --filter={} matches no claim, so nothing was examined "
@@ -174,8 +189,9 @@ int Check(const Flags& flags, Context& context) {
   std::unique_ptr<store::RunWriter> writer;
   if (!flags.out.empty()) {
     writer = OpenStore(flags.out);
-    plan.histories =
-        check::HistoriesDirectory(writer->DirectoryOf(plan.run_id));
+    const std::string run = writer->DirectoryOf(plan.run_id);
+    plan.histories = check::HistoriesDirectory(run);
+    KeepExpectations(sources, run);
   }
   if (flags.format == "text" && !flags.files.ToStdout()) {
     fmt::print(context.out.stream, "seed {}: locklab {} examines {}\n",
