@@ -2,12 +2,10 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
 
 #include "conformance/store/save.h"
+#include "conformance/store/state.h"
 #include "conformance/store/store.h"
-#include "lib/os/os.h"
-#include "lib/owner.h"
 
 namespace locklab::store {
 namespace {
@@ -32,46 +30,6 @@ auto Named(const Database& database, const Values& values, Name name_of,
     if (name_of(value) == name) return value;
   }
   database.FailDamaged(fmt::format("\"{}\" is no verdict and no level", name));
-}
-
-uint64_t SeedOf(const Database& database, const std::string& text) {
-  uint64_t seed = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, seed);
-  if (error != std::errc() || stop != end) {
-    database.FailDamaged(fmt::format("\"{}\" is no seed", text));
-  }
-  return seed;
-}
-
-RunState StateOf(const std::string& state, const std::string& writer) {
-  if (state == "finished") return RunState::kFinished;
-  const auto owner = lockfile::ParseRecord(writer);
-  if (!owner) return RunState::kUnknown;
-  switch (lockfile::JudgeLife(lockfile::os::Os::Real(), *owner).life) {
-    case lockfile::Life::kAlive:
-      return RunState::kRunning;
-    case lockfile::Life::kDead:
-      return RunState::kKilled;
-    case lockfile::Life::kUnknown:
-      break;
-  }
-  return RunState::kUnknown;
-}
-
-std::string WhyCutShort(RunState state) {
-  switch (state) {
-    case RunState::kFinished:
-      return "";
-    case RunState::kRunning:
-      return "the run still goes on: this is what it has found so far";
-    case RunState::kKilled:
-      return "the run was killed: it never reached its end";
-    case RunState::kUnknown:
-      break;
-  }
-  return "the run has not reached its end: it was killed, or it still goes on "
-         "on another host";
 }
 
 class Loader {
@@ -282,14 +240,6 @@ void Loader::LoadRest() {
   }
 }
 
-[[noreturn]] void NoRun(const Store& store, const std::string& why) {
-  throw StoreError(
-      Trouble::kNoRun,
-      fmt::format("{} in the results store of {}: see locklab report "
-                  "--results=DIR --list",
-                  why, store.dir()));
-}
-
 // One state of the database for several questions.
 class Snapshot {
  public:
@@ -310,101 +260,11 @@ class Snapshot {
   Database& database_;
 };
 
-RunSummary SummaryIn(const Database& database, const Statement& row) {
-  RunSummary run;
-  run.run_id = row.Text(0);
-  run.state = StateOf(row.Text(1), row.Text(2));
-  run.suite_version = row.Text(3);
-  run.dir = row.Text(4);
-  run.filesystem = row.Text(5);
-  run.profile = row.Text(6);
-  run.host = row.Text(7);
-  run.started = row.Text(8);
-  run.duration_s = row.Real(9);
-  run.seed = SeedOf(database, row.Text(10));
-  run.cut_short = row.Text(11);
-  if (!row.IsNull(12)) run.exit_code = static_cast<int>(row.Int(12));
-  if (run.state != RunState::kFinished) {
-    run.cut_short = WhyCutShort(run.state);
-    return run;
-  }
-  run.safe = static_cast<int>(row.Int(13));
-  run.unsafe = static_cast<int>(row.Int(14));
-  run.unsupported = static_cast<int>(row.Int(15));
-  run.inconclusive = static_cast<int>(row.Int(16));
-  return run;
-}
-
 }  // namespace
-
-std::string_view RunStateName(RunState state) {
-  switch (state) {
-    case RunState::kFinished:
-      return "finished";
-    case RunState::kRunning:
-      return "running";
-    case RunState::kKilled:
-      return "killed";
-    case RunState::kUnknown:
-      break;
-  }
-  return "unknown";
-}
-
-std::vector<RunSummary> ListRuns(Store* store) {
-  Statement row(
-      store->database(),
-      "SELECT run_id, state, writer, suite_version, dir, filesystem_type, "
-      "profile, host, started, duration_s, seed, cut_short, exit_code, "
-      "(SELECT count(*) FROM backends b WHERE b.run = runs.run AND "
-      " b.verdict = 'safe'), "
-      "(SELECT count(*) FROM backends b WHERE b.run = runs.run AND "
-      " b.verdict = 'unsafe'), "
-      "(SELECT count(*) FROM backends b WHERE b.run = runs.run AND "
-      " b.verdict = 'unsupported'), "
-      "(SELECT count(*) FROM backends b WHERE b.run = runs.run AND "
-      " b.verdict = 'inconclusive') FROM runs ORDER BY run");
-  std::vector<RunSummary> runs;
-  while (row.Step()) runs.push_back(SummaryIn(store->database(), row));
-  return runs;
-}
-
-std::string FindRun(Store* store, std::string_view which) {
-  Database& database = store->database();
-  if (which == "latest") {
-    Statement last(database, "SELECT run_id FROM runs ORDER BY run DESC");
-    if (!last.Step()) NoRun(*store, "there is no run");
-    return last.Text(0);
-  }
-  Statement row(database,
-                "SELECT run_id FROM runs "
-                "WHERE substr(run_id, 1, length(?1)) = ?1 "
-                "ORDER BY run_id <> ?1, run LIMIT 2");
-  if (which.empty() || !row.Bind(which).Step()) {
-    NoRun(*store, fmt::format("there is no run \"{}\"", which));
-  }
-  std::string found = row.Text(0);
-  if (found != which && row.Step()) {
-    NoRun(*store, fmt::format("there are several runs \"{}...\"", which));
-  }
-  return found;
-}
 
 RunReport LoadRun(Store* store, std::string_view which) {
   const Snapshot snapshot(&store->database());
   return Loader(&store->database(), FindRun(store, which)).Load();
-}
-
-std::vector<Artifact> ListArtifacts(Store* store, std::string_view which) {
-  Statement row(store->database(),
-                "SELECT path, bytes, sha256 FROM artifacts JOIN runs USING "
-                "(run) WHERE run_id = ? ORDER BY path");
-  row.Bind(FindRun(store, which));
-  std::vector<Artifact> artifacts;
-  while (row.Step()) {
-    artifacts.push_back({row.Text(0), row.Int(1), row.Text(2)});
-  }
-  return artifacts;
 }
 
 }  // namespace locklab::store

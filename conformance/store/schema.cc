@@ -5,12 +5,10 @@
 #include <algorithm>
 #include <set>
 
+#include "conformance/store/schema_texts.h"
+
 namespace locklab::store {
 namespace {
-
-constexpr const char kSchemaSql[] =
-#include "conformance/store/schema_sql.inc"
-    ;
 
 // "table runs.run_id TEXT", ...
 std::set<std::string> ColumnsOf(Database* database) {
@@ -26,7 +24,7 @@ std::set<std::string> ColumnsOf(Database* database) {
 
 void RequireColumns(Database* database) {
   Database fresh(":memory:", Database::Access::kCreate);
-  fresh.Exec(kSchemaSql);
+  fresh.Exec(SchemaSql());
   const std::set<std::string> there = ColumnsOf(database);
   for (const std::string& column : ColumnsOf(&fresh)) {
     if (!there.contains(column)) {
@@ -42,7 +40,10 @@ std::span<const Migration> Migrations() {
   return {};
 }
 
-const char* SchemaSql() { return kSchemaSql; }
+const char* SchemaSql() {
+  static const std::string sql(SchemaTexts().front().text);
+  return sql.c_str();
+}
 
 void Migrate(Database* database, std::span<const Migration> migrations,
              int target) {
