@@ -379,7 +379,7 @@ const std::vector<LieRow> kLies = {
     {"InLowerCase",
      The<Names<InLowerCase>>,
      {"fs.case_sensitive"},
-     "is there as name, too"},
+     "Job and job are one file"},
     {"CutShort", The<Names<CutShort>>, {"fs.name_max"}, "not listed"},
     {"HasShortNames",
      The<HasShortNames>,

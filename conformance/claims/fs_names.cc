@@ -210,20 +210,21 @@ Finding InodeIsStable(const ClaimContext& context) {
 
 Finding CaseSensitive(const ClaimContext& context) {
   Os& os = context.os;
-  const std::string upper = context.dir + "/NAME";
-  const std::string lower = context.dir + "/name";
+  const std::string upper = context.dir + "/Job";
+  const std::string lower = context.dir + "/job";
   MakeFile(os, upper);
   FileInfo info;
   Expect(os.Lstat(lower.c_str(), &info).error == ENOENT,
-         "a file made as NAME is there as name, too");
+         "Job and job are one file: locks whose names differ in case alone "
+         "are one lock");
   constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
   const SysResult opened = os.Open(lower.c_str(), kFlags, 0666);
-  Expect(opened.ok(), "beside NAME, creating name fails with " +
+  Expect(opened.ok(), "beside Job, creating job fails with " +
                           lockfile::ErrnoName(opened.error));
   os.Close(static_cast<int>(opened.value));
   Expect(Look(os, upper).ino != Look(os, lower).ino,
-         "NAME and name are one file");
-  return Finding::Pass();
+         "Job and job have one inode number");
+  return Finding::Pass("Job and job are two files");
 }
 
 // Whether a file of a name of that many bytes can be made, and is listed so.
@@ -265,8 +266,9 @@ Finding NameMax(const ClaimContext& context) {
   Expect(beyond || error == ENAMETOOLONG,
          "a name of " + std::to_string(limit + 1) + " bytes fails with " +
              lockfile::ErrnoName(error) + " instead of ENAMETOOLONG");
-  return Finding::Pass("names of " + std::to_string(limit) + " bytes" +
-                       (beyond ? ", and of more" : ""));
+  return Finding::Pass(
+      "names work up to " + std::to_string(limit) + " bytes" +
+      (beyond ? " and beyond" : ", and one more is ENAMETOOLONG"));
 }
 
 constexpr auto kRows = std::to_array<Claim>({
