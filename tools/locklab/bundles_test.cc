@@ -144,6 +144,7 @@ TEST(ReportTest, RefusesBadInputInOneLine) {
   } cases[] = {
       {{}, "--results is required"},
       {{"--junit=" + dir / "a"}, "--results is required"},
+      {{"--list", "--results=" + dir.path(), "--json=-"}, "--list writes no"},
       {{"--schema", "--list"}, "--schema goes with no flag but --format"},
       {{"--verify=" + dir / "garbage", "--results=" + dir.path()},
        "--verify goes with no flag"},

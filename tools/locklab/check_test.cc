@@ -184,6 +184,14 @@ TEST_F(CheckTest, IsRedIfWhatIsRequiredIsMissing) {
                 "second-mount"),
             std::string::npos)
       << ended.out;
+  const Ended text = Check(
+      {"--backend=link", "--filter=^release.frees$", "--require=second-mount"});
+  EXPECT_EQ(text.code, kExitMissingFeature);
+  EXPECT_NE(text.out.find("required, and not to be had: needs second-mount: "),
+            std::string::npos)
+      << text.out;
+  EXPECT_NE(text.out.find("--other-mount=DIR"), std::string::npos)
+      << "what to do: " << text.out;
   const Ended there = Check({"--backend=link", "--filter=^release.frees$",
                              "--require=hard-links,link,release.frees"});
   EXPECT_EQ(there.code, kExitOk) << there.out << there.err;
@@ -251,6 +259,12 @@ TEST_F(CheckTest, RefusesBadInputInOneLine) {
            {{"check", Dir(), "--filter=("}, kExitUsage, "regular expression"},
            {{"check", Dir(), "--filter=no.such"}, kExitNothingRan, "no claim"},
            {{"check", Dir(), "--out=" + file + "/x"}, kExitUsage, "--out"},
+           {{"check", Dir(), "--format=json", "--json=-"},
+            kExitUsage,
+            "both go to standard output"},
+           {{"check", Dir(), "--tap=-", "--json=-"},
+            kExitUsage,
+            "give each its own file"},
        }) {
     const Ended ended = RunLocklab(bad.args);
     EXPECT_EQ(ended.code, bad.code) << bad.message << "\n" << ended.err;

@@ -84,8 +84,15 @@ void ReportFiles::Declare(CLI::App& app) {
   }
 }
 
-void ReportFiles::Check() const {
+void ReportFiles::Check(std::string_view printed) const {
   for (const Wanted& wanted : wanted_) {
+    // Text gives way, since nobody has to ask for it.
+    if (wanted.path == kStdout && printed != "text") {
+      throw UsageError(
+          fmt::format("--{}=- and --format={} both go to standard output, "
+                      "which takes one report: drop one, or name a file",
+                      wanted.format->name, printed));
+    }
     const auto same = std::count_if(
         wanted_.begin(), wanted_.end(), [&wanted](const Wanted& other) {
           return Place(other.path) == Place(wanted.path);

@@ -30,8 +30,9 @@ class ReportFiles {
   void Declare(CLI::App& app);
 
   // Throws UsageError if two reports would go to one place, or one to a place
-  // that is not to be had: before a run takes its time.
-  void Check() const;
+  // that is not to be had: before a run takes its time. `printed` is what
+  // --format asks for.
+  void Check(std::string_view printed = "text") const;
 
   [[nodiscard]] bool empty() const { return wanted_.empty(); }
   // One of them is to go to standard output ("-"), where nothing else may.

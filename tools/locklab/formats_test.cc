@@ -29,9 +29,9 @@ class FormatsTest : public testing::Test {
     std::reverse(args.begin(), args.end());
     app.parse(args);
   }
-  [[nodiscard]] std::string Complaint() const {
+  [[nodiscard]] std::string Complaint(const char* printed = "text") const {
     try {
-      files_.Check();
+      files_.Check(printed);
     } catch (const UsageError& error) {
       return error.what();
     }
@@ -76,6 +76,15 @@ TEST_F(FormatsTest, ADashIsStandardOutput) {
   EXPECT_TRUE(files_.ToStdout());
   EXPECT_TRUE(files_.Write(report, context_));
   EXPECT_EQ(out_.str(), report::ToJson(report));
+}
+
+TEST_F(FormatsTest, StandardOutputTakesOneReport) {
+  Parse({"--junit=-"});
+  EXPECT_EQ(Complaint(), "");
+  EXPECT_THAT(Complaint("json"),
+              HasSubstr("--junit=- and --format=json both go to standard"));
+  Parse({"--json=-"});
+  EXPECT_THAT(Complaint(), HasSubstr("another report"));
 }
 
 TEST_F(FormatsTest, AnUnwritablePlaceIsKnownBeforeTheRun) {

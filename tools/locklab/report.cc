@@ -171,6 +171,10 @@ bool StandsAlone(const Flags& flags) {
   if (alone == 0 && flags.results.empty()) {
     throw UsageError("--results is required");
   }
+  if (flags.list && (!flags.files.empty() || !flags.bundle.empty())) {
+    throw UsageError(
+        "--list writes no reports of runs: name one with --run=ID instead");
+  }
   return alone > 0;
 }
 
@@ -184,7 +188,7 @@ int Alone(const Flags& flags, Context& context) {
 
 int Report(const Flags& flags, Context& context) try {
   if (StandsAlone(flags)) return Alone(flags, context);
-  flags.files.Check();
+  flags.files.Check(flags.format);
   store::Store store = store::Store::Open(flags.results, store::Mode::kRead);
   // A report of damaged data would be believed.
   store.QuickCheck();
