@@ -85,6 +85,19 @@ TEST_P(CanaryTest, IsCaught) {
   RecordProperty("reason", finding.reason);
 }
 
+// The suite must be shown to find whatever it claims to find.
+TEST(Canaries, EveryClaimAboutLocksHasOne) {
+  std::set<std::string_view> caught;
+  for (const Case& row : Cases()) caught.insert(row.claim);
+  for (const Claim& claim : Claims()) {
+    // What the directory does is bent by the tests of the primitives.
+    if (claim.primitive) continue;
+    EXPECT_TRUE(caught.contains(claim.id))
+        << claim.id << ": no lock in conformance/canary/ is broken so that "
+        << "this claim fails: add one, or name the claim in `also` of one";
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, CanaryTest, testing::ValuesIn(Cases()), NameOf);
 
 }  // namespace
