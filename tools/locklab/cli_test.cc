@@ -105,6 +105,31 @@ TEST(List, CanariesSayWhatIsWrongAndWhichClaimCatchesIt) {
   }
 }
 
+std::string Joined(const std::vector<std::string_view>& names) {
+  std::string out;
+  for (const std::string_view name : names) {
+    out.append(out.empty() ? "" : ", ").append(name);
+  }
+  return out;
+}
+
+// A change of a row has to be made there, too: the message is the line.
+TEST(Readme, HasTheTablesOfCanariesAndPrimitives) {
+  const std::string text = ReadWhole("conformance/README.md");
+  for (const canary::Canary& row : canary::Canaries()) {
+    std::string line = "\n| `" + std::string(row.name) + "` | ";
+    line.append(row.doc).append(" | " + Joined(row.claims()) + " |\n");
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  for (const Claim& row : Claims()) {
+    if (!row.primitive) continue;
+    std::string line = "\n| `" + std::string(row.id) + "` | ";
+    line.append(LevelName(row.level)).append(" | ").append(row.statement);
+    line.append(" | " + Joined(NamesIn(row.carries)) + " |\n");
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
 TEST(List, BackendsAsJsonIsTheTable) {
   const Ended ended = RunLocklab({"list", "backends", "--format=json"});
   EXPECT_EQ(ended.code, kExitOk);
