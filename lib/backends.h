@@ -31,6 +31,8 @@ struct Traits {
   // Bytes that the lock's own path may have, beside the limits of the system;
   // a longer one is ENAMETOOLONG. 0: it has no such limit.
   size_t longest_path = 0;
+  // Makes system calls that do not pass lib/os: another library makes them.
+  bool bypasses_seam = false;
 };
 
 struct BackendRow {

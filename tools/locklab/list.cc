@@ -45,6 +45,7 @@ Json TraitsJson(const lockfile::Traits& traits) {
       {"python_compatible", traits.python_compatible},
       {"needs", std::string(traits.needs)},
       {"longest_path", traits.longest_path},
+      {"bypasses_seam", traits.bypasses_seam},
   };
 }
 

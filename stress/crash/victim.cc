@@ -1,0 +1,210 @@
+#include "stress/crash/victim.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <functional>
+#include <string_view>
+
+#include "conformance/history/log_writer.h"
+#include "conformance/proc/barrier.h"
+#include "conformance/proc/poll_until.h"
+#include "lib/os/forwarding_os.h"
+#include "stress/crash/stepper.h"
+
+namespace locklab::crash {
+namespace {
+
+using namespace std::chrono_literals;
+using lockfile::os::Call;
+using lockfile::os::SysResult;
+
+// Whoever does not get the lock by then says so.
+constexpr auto kPatience = 10s;
+
+void Copy(std::string_view text, char* to, size_t size) {
+  const size_t length = std::min(text.size(), size - 1);
+  std::memcpy(to, text.data(), length);
+  to[length] = '\0';
+}
+
+// Counts the calls from Arm() on, and lets the fate happen at its call.
+class FatedOs : public lockfile::os::ForwardingOs {
+ public:
+  FatedOs(const Point& point, Scene* scene) : point_(point), scene_(*scene) {}
+
+  void Arm() { armed_ = true; }
+  void Disarm() { armed_ = false; }
+
+  // Nothing more is written by this process: its memory as the witness sees it
+  // is put right first, since a dead process holds nothing.
+  [[noreturn]] void Die() {
+    scene_.trace.reached = true;
+    scene_.trace.died_ns = history::NowNs();
+    scene_.witness.Leave(kVictim);
+    kill(getpid(), SIGKILL);
+    for (;;) pause();
+  }
+
+ protected:
+  SysResult Around(const Call& call,
+                   const std::function<SysResult()>& next) override {
+    if (!armed_ || ++scene_.trace.calls != point_.call) return next();
+    Note(call);
+    switch (point_.fate) {
+      case Fate::kDieBefore:
+        Die();
+      case Fate::kDieAfter:
+        (void)next();
+        Die();
+      case Fate::kError:
+        if (!Has(PlausibleErrors(call.name))) return next();
+        scene_.trace.reached = true;
+        return SysResult::Fail(point_.error);
+      case Fate::kLostReply:
+        break;
+    }
+    const SysResult result = next();
+    if (!result.ok() || !Has(LostReplyErrors(call.name))) return result;
+    scene_.trace.reached = true;
+    return SysResult::Fail(point_.error);
+  }
+
+ private:
+  [[nodiscard]] bool Has(std::span<const int> errors) const {
+    return std::find(errors.begin(), errors.end(), point_.error) !=
+           errors.end();
+  }
+
+  void Note(const Call& call) {
+    Trace& trace = scene_.trace;
+    Copy(call.name, trace.call, sizeof trace.call);
+    const std::string_view about =
+        call.target.empty() ? call.path : call.target;
+    Copy(about.substr(about.rfind('/') + 1), trace.path, sizeof trace.path);
+  }
+
+  const Point point_;
+  Scene& scene_;
+  bool armed_ = false;
+};
+
+class Victim {
+ public:
+  Victim(const SubjectFactory& subject, const std::string& path,
+         const Point& point, Engine engine, Scene* scene)
+      : os_(point, scene),
+        led_(engine == Engine::kPtrace),
+        point_(point),
+        scene_(*scene),
+        lock_(led_ ? subject.Make(path) : subject.MakeOn(os_, path)) {
+    if (led_) LetParentLead();
+  }
+
+  int Run() {
+    const bool holds = point_.operation == Operation::kHold ||
+                       point_.operation == Operation::kRelease;
+    if (holds && !Acquire("the victim's acquire beforehand")) return 1;
+    if (holds) scene_.witness.Enter(kVictim);
+    if (point_.operation == Operation::kBreak) {
+      (void)lock_->inspector()->ReadOwner(&corpse_);
+      if (!corpse_) {
+        Copy("the dead holder cannot be read", scene_.trace.error,
+             sizeof scene_.trace.error);
+        return 1;
+      }
+    }
+    if (!AwaitGo()) return 1;
+    Act();
+    lock_.reset();
+    scene_.trace.finished = true;
+    return 0;
+  }
+
+ private:
+  bool Acquire(const char* what) {
+    const Outcome outcome = lock_->Acquire(kPatience);
+    if (outcome.ok()) return true;
+    Copy(std::string(what) + ": " + outcome.message, scene_.trace.error,
+         sizeof scene_.trace.error);
+    return false;
+  }
+
+  bool AwaitGo() {
+    scene_.ready = 1;
+    proc::FutexWakeAll(scene_.ready);
+    const auto deadline = proc::In(kPatience);
+    while (scene_.go == 0) {
+      if (proc::Clock::now() >= deadline) return false;
+      proc::FutexWait(scene_.go, 0, deadline);
+    }
+    return true;
+  }
+
+  // Between these two the calls are counted.
+  void Arm() {
+    if (led_) return MarkEdge(getpid());
+    os_.Arm();
+  }
+  void Disarm() {
+    if (led_) return MarkEdge(getpid());
+    os_.Disarm();
+  }
+
+  void Act() {
+    if (point_.operation == Operation::kHold) os_.Die();
+    Arm();
+    bool holds = false;
+    if (point_.operation == Operation::kAcquire) {
+      holds = Acquire("acquire");
+      if (holds) scene_.witness.Enter(kVictim);
+    } else if (point_.operation == Operation::kRelease) {
+      Release();
+    } else {
+      Break();
+    }
+    Disarm();
+    if (holds) Release();
+  }
+
+  void Break() {
+    bool broke = false;
+    const Outcome outcome = lock_->inspector()->BreakIf(*corpse_, &broke);
+    if (outcome.ok()) return;
+    Copy("break: " + outcome.message, scene_.trace.error,
+         sizeof scene_.trace.error);
+  }
+
+  void Release() {
+    scene_.witness.Leave(kVictim);
+    const Outcome outcome = lock_->Release();
+    if (outcome.ok()) return;
+    Copy("release: " + outcome.message, scene_.trace.error,
+         sizeof scene_.trace.error);
+  }
+
+  FatedOs os_;
+  const bool led_;  // from outside, by ptrace
+  const Point point_;
+  Scene& scene_;
+  std::unique_ptr<Subject> lock_;
+  std::optional<lockfile::Owner> corpse_;  // whose lock is to be broken
+};
+
+}  // namespace
+
+int VictimMain(const SubjectFactory& subject, const std::string& path,
+               const Point& point, Engine engine, Scene* scene) {
+  return Victim(subject, path, point, engine, scene).Run();
+}
+
+int CorpseMain(const SubjectFactory& subject, const std::string& path) {
+  // Never destroyed: that would give it back.
+  auto* lock = subject.Make(path).release();
+  return lock->Acquire(kPatience).ok() ? 0 : 1;
+}
+
+}  // namespace locklab::crash
