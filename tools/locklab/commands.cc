@@ -11,6 +11,8 @@ std::span<const CommandRow> Commands() {
        SetUpCheck},
       {"conformance", "Examine the claims alone, without the latencies.",
        SetUpConformance},
+      {"crash", "Kill a process at every step, and see the others get on.",
+       SetUpCrash},
       {"exec", "Hold a lock while a command runs, like flock(1).", SetUpExec,
        "COMMAND [ARGUMENT...]"},
       {"explain", "Tell what a claim means and how to see it by hand.",

@@ -8,6 +8,7 @@ namespace locklab::cli {
 
 Run SetUpCheck(CLI::App& app, Context& context);
 Run SetUpConformance(CLI::App& app, Context& context);
+Run SetUpCrash(CLI::App& app, Context& context);
 Run SetUpExec(CLI::App& app, Context& context);
 Run SetUpExplain(CLI::App& app, Context& context);
 Run SetUpList(CLI::App& app, Context& context);
