@@ -187,7 +187,7 @@ void AddClaim(const ClaimResult& claim, Sum* sum) {
 
 bool HeldTwice(const BackendReport& backend) {
   // The claim that judges the same contest.
-  constexpr std::string_view kExclusion = "exclusion.two_processes";
+  static constexpr std::string_view kExclusion = "exclusion.two_processes";
   if (!backend.contention || backend.contention->violations == 0) return false;
   return std::none_of(backend.claims.begin(), backend.claims.end(),
                       [](const ClaimResult& claim) {
