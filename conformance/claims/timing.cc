@@ -79,6 +79,7 @@ void ExpectTimeoutKept(const Kept& kept) {
   const nanoseconds bound = kept.timeout / 5 + 20ms;
   nanoseconds least = kSoon;
   nanoseconds least_control = kSoon;
+  int blamed = 0;  // attempts that were late though a plain sleep was not
   Actor waiter(kept.make);
   for (int i = 0; i < kAttempts; ++i) {
     SleepControl control(kept.timeout);
@@ -91,13 +92,18 @@ void ExpectTimeoutKept(const Kept& kept) {
     const nanoseconds late = reply->took() - kept.timeout;
     Expect(late >= 0ns, "acquire gave up " + Millis(-late) +
                             " before its timeout of " + Millis(kept.timeout));
+    if (late <= bound) return;
     least = std::min(least, late);
     least_control = std::min(least_control, control.Lateness());
-    if (late <= bound) return;
+    if (control.Lateness() <= bound) ++blamed;
   }
-  if (least_control > bound) {
-    Inconclusive("this machine is too busy: a plain sleep was " +
-                 Millis(least_control) + " late");
+  // On a machine with hundreds who want to run, now this one has to wait and
+  // now that one.
+  if (blamed <= kAttempts / 2) {
+    Inconclusive(
+        "this machine is too busy: of " + std::to_string(kAttempts) +
+        " plain sleeps beside it " + std::to_string(kAttempts - blamed) +
+        " were late as well, by " + Millis(least_control) + " at best");
   }
   Fail("acquire ended " + Millis(least) + " after its timeout of " +
        Millis(kept.timeout) + " at best; allowed: " + Millis(bound));
