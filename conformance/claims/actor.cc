@@ -131,6 +131,19 @@ std::optional<Reply> Actor::Await(proc::TimePoint deadline) {
                .ended = board.ended};
 }
 
+std::optional<Reply> Actor::AwaitUnlessStuck(nanoseconds patience) {
+  constexpr nanoseconds kSlice = 1ms;
+  // One that never sleeps is kept, too.
+  const auto deadline = proc::In(50 * patience);
+  nanoseconds slept = 0ns;
+  while (slept < patience && proc::Clock::now() < deadline) {
+    if (auto reply = Await(proc::In(kSlice))) return reply;
+    // One slice at most, however late this process looks.
+    if (child_.Asleep()) slept += kSlice;
+  }
+  return Await(proc::TimePoint::min());
+}
+
 void Actor::AwaitStart() {
   Board& board = **board_;
   const uint32_t turn = board.asked.load();

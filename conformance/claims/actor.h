@@ -56,6 +56,9 @@ class Actor {
   // Waits for its end. nullopt: it is at it. Ends the body if the process
   // died of itself.
   std::optional<Reply> Await(proc::TimePoint deadline);
+  // Waits for its end, or until it was seen asleep for as long as that. What
+  // it waits for a busy machine does not count. nullopt: something keeps it.
+  std::optional<Reply> AwaitUnlessStuck(nanoseconds patience);
   // Until the actor has begun what it was told last: its next system calls
   // are the lock's.
   void AwaitStart();

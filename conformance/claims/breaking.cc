@@ -139,22 +139,22 @@ bool StoppedBreaker(const ClaimContext& context, int nth) {
   while (!(stopped = sign->AwaitStop(proc::In(1ms)))) {
     if (breaker.Poll()) break;
   }
-  const auto successor = MakeJob(context);
-  Outcome got = successor->Acquire(stopped ? 30ms : kSoon);
+  Actor successor(context);
+  successor.Start(Verb::kAcquire, 2 * kSoon);
+  // It may have to wait for the breaker.
+  auto got = successor.AwaitUnlessStuck(30ms);
   sign->Go();
   const auto end = breaker.Wait(proc::In(kSoon));
   Expect(end && end->ok(), "the breaker did not come to its end");
-  if (!got.ok()) {
-    ExpectRefused(got, "the successor's acquire beside a slow breaker");
-    got = successor->Acquire(kSoon);
-  }
-  ExpectOk(got, "the successor's acquire");
-  Expect(IAmLocking(*successor), "a breaker that was stopped before its call " +
+  if (!got) got = successor.Await(proc::In(3 * kSoon));
+  Expect(got.has_value(), "the successor's acquire did not end");
+  ExpectOk(got->outcome, "the successor's acquire");
+  Expect(successor.IAmLocking(), "a breaker that was stopped before its call " +
                                      std::to_string(nth) +
                                      " took the lock from a live successor");
   Actor third(context);
   ExpectRefused(third.Acquire(0ns), "a third one's acquire");
-  ExpectOk(successor->Release(), "the successor's release");
+  ExpectOk(successor.Release(), "the successor's release");
   return stopped;
 }
 

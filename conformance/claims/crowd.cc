@@ -103,7 +103,9 @@ class Member {
     }
     ++place_.gets;
     ++square_.acquisitions;
+    // Locks that let everybody in for want of something are found at it.
     std::this_thread::yield();
+    if (hard) std::this_thread::sleep_for(300us);
     square_.owner = 0;
     GiveBack();
     // How fair the lock is, is another claim's question.

@@ -81,8 +81,8 @@ Finding AfterBreakReportsLost(const ClaimContext& context) {
 
 // --- release, stopped before each of its calls -----------------------------
 
-// How long to wait for what nothing stands in the way of: by a multiple of what
-// the machine needs just now for another process's simplest answer.
+// How long a process may sleep if nothing stands in its way: by a multiple of
+// what the filesystem needs just now for another process's simplest answer.
 nanoseconds Patience(Actor* actor) {
   const auto start = proc::Clock::now();
   (void)actor->IsLocked();
@@ -99,9 +99,9 @@ void MeetStoppedRelease(const ClaimContext& context, StopSign* sign,
       std::max(Patience(&breaker), Patience(&successor));
   breaker.Start(Verb::kBreak);
   // It may have to wait for the owner.
-  auto broken = breaker.Await(proc::In(patience));
+  auto broken = breaker.AwaitUnlessStuck(patience);
   successor.Start(Verb::kAcquire, kSoon);
-  auto got = successor.Await(proc::In(patience));
+  auto got = successor.AwaitUnlessStuck(patience);
   sign->Go();
   const auto released = owner->Await(proc::In(kSoon));
   Expect(released.has_value(), "the owner's release did not end" + where);

@@ -193,7 +193,7 @@ Finding WaitsWhileHeld(const ClaimContext& context) {
   ExpectOk(holder.Acquire(0ns), "the holder's acquire");
   waiter.Start(Verb::kAcquire, kForever);
   waiter.AwaitStart();
-  const auto early = waiter.Await(proc::In(40ms));
+  const auto early = waiter.AwaitUnlessStuck(40ms);
   if (early) {
     Fail("the waiter's acquire " + Describe(early->outcome) +
          " while another held the lock");
@@ -218,7 +218,7 @@ nanoseconds MedianHandOff(const ClaimContext& context, int rounds) {
     waiter.Start(Verb::kAcquire, kForever);
     waiter.AwaitStart();
     // So long that the waiter's patience has grown.
-    if (const auto early = waiter.Await(proc::In(15ms))) {
+    if (const auto early = waiter.AwaitUnlessStuck(15ms)) {
       Fail("the waiter's acquire " + Describe(early->outcome) +
            " while another held the lock");
     }

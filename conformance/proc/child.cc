@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <fstream>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -178,6 +179,16 @@ bool Child::WaitStopped(TimePoint deadline) {
                info.si_pid == pid_;
       },
       deadline);
+}
+
+bool Child::Asleep() const {
+  if (!running()) return false;
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  // proc(5): "pid (name) state ..."; the name may hold parentheses.
+  const size_t name_end = text.rfind(')');
+  return name_end != std::string::npos && text.substr(name_end, 3) == ") S";
 }
 
 void Child::Kill(int signal) {

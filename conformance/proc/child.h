@@ -68,6 +68,9 @@ class Child {
   // Waits until it is stopped (SIGSTOP) in the eyes of the kernel. False: it
   // is not by then, or has ended.
   bool WaitStopped(TimePoint deadline);
+  // Whether it sleeps just now until something wakes it: it does not run, nor
+  // wait for a processor or for a disk. False where that is not to be known.
+  [[nodiscard]] bool Asleep() const;
 
   // Sends a signal, to its whole group if it has its own. Does nothing if the
   // end of the child was seen.

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include "conformance/proc/latch.h"
@@ -155,6 +157,22 @@ TEST(Child, IsSeenToBeStopped) {
   child.Kill(SIGCONT);
   EXPECT_EQ(child.Stop().signal, SIGKILL);
   EXPECT_FALSE(child.WaitStopped(In(5ms)));
+}
+
+TEST(Child, IsAsleepOnlyWhereNothingWakesIt) {
+  Child sleeper = Child::Spawn(SleepForever);
+  EXPECT_TRUE(Eventually([&] { return sleeper.Asleep(); }, In(10s)));
+  sleeper.Stop();
+  EXPECT_FALSE(sleeper.Asleep());
+  Child busy = Child::Spawn([] {
+    for (std::atomic<bool> on = true; on;) continue;
+    return 0;
+  });
+  // However seldom it gets a processor.
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_FALSE(busy.Asleep());
+    std::this_thread::sleep_for(1ms);
+  }
 }
 
 TEST(SignalName, KnowsNamesAndNumbers) {
