@@ -80,6 +80,8 @@ int Write(const std::string& path, int increments, Desk* desk) {
     for (int i = 0; i < increments; ++i) {
       database.Run("BEGIN IMMEDIATE");
       const std::string value = database.Run("SELECT value FROM counter");
+      // Without it all of these would fit into one turn on the processor.
+      std::this_thread::sleep_for(50us);
       database.Run("UPDATE counter SET value=" +
                    std::to_string(std::stoll(value) + 1));
       database.Run("COMMIT");
