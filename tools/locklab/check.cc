@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <memory>
 #include <random>
 #include <regex>
@@ -176,6 +177,9 @@ void KeepExpectations(const std::vector<expect::Source>& sources,
 }
 
 int Check(const Flags& flags, Context& context) {
+  // A reader that has seen enough (`2>&1 | head`) must not end the run where
+  // it stands: its scratch directory would stay, and its reports unwritten.
+  std::signal(SIGPIPE, SIG_IGN);
   flags.files.Check(flags.format);
   std::vector<expect::Source> sources;
   check::SurveyPlan plan = PlanOf(flags, context, &sources);

@@ -165,6 +165,46 @@ TEST_F(CheckTest, KnowsThePacksThatComeWithIt) {
   }
 }
 
+TEST_F(CheckTest, IsRedIfNoLockHasToKeepWhatIsRequired) {
+  const std::string claim = "crash.kernel_lock_is_freed";
+  const std::vector<std::string> args = {
+      "--filter=^(crash.kernel_lock_is_freed|release.frees)$",
+      "--require=" + claim, "--format=json"};
+  auto excused = args;
+  excused.emplace_back("--backend=link");
+  const Ended none = Check(excused);
+  EXPECT_EQ(none.code, kExitMissingFeature) << none.out << none.err;
+  EXPECT_NE(json::parse(none.out)["missing"][0].get<std::string>().find(
+                "claim " + claim + ": it was examined of no lock"),
+            std::string::npos)
+      << none.out;
+  auto one = args;
+  one.emplace_back("--backend=link,flock");
+  const Ended there = Check(one);
+  EXPECT_EQ(there.code, kExitOk) << there.out << there.err;
+}
+
+// Standard output and standard error of this process, to nobody.
+void TalkToNobody() {
+  int ends[2];
+  if (pipe(ends) != 0) _exit(97);
+  close(ends[0]);
+  dup2(ends[1], STDOUT_FILENO);
+  dup2(ends[1], STDERR_FILENO);
+  close(ends[1]);
+}
+
+TEST_F(CheckTest, GoesOnWhereNobodyReadsWhatItSays) {
+  const std::string file = dir_ / "report.json";
+  fs::create_directory(dir_ / "under");
+  Program run(LocklabArgv({"check", "--dir=" + dir_ / "under", "--backend=link",
+                           "--filter=^release.frees$", "--json=" + file}),
+              TalkToNobody);
+  EXPECT_EQ(run.Wait().code, kExitFailed) << "what was to be read was not";
+  EXPECT_EQ(json::parse(ReadWhole(file))["backends"][0]["verdict"], "safe");
+  EXPECT_TRUE(fs::is_empty(dir_ / "under")) << "the run left something";
+}
+
 TEST_F(CheckTest, RefusesExpectationsOfWhatThereIsNot) {
   const std::string known = dir_ / "known.expect";
   std::ofstream(known) << "* link release.twise_is_not_locked fails why\n";

@@ -175,6 +175,7 @@ class Surveyor {
   void Finish();
   void Miss();
   void MissClaim(const ClaimResult& result, const cli::NamedSubject* subject);
+  [[nodiscard]] bool Examined(const Claim& claim) const;
   [[nodiscard]] std::string Replay(const ClaimResult& claim,
                                    std::string_view backend) const;
 
@@ -395,9 +396,39 @@ void Surveyor::Miss() {
       MissClaim(claim, entries_[i].subject);
     }
   }
+  for (const Claim* claim : plan_.required.claims) {
+    const bool told = std::any_of(
+        report_.missing.begin(), report_.missing.end(),
+        [claim](const std::string& missing) {
+          return missing.starts_with(fmt::format("claim {} ", claim->id)) ||
+                 missing.starts_with(fmt::format("claim {}:", claim->id));
+        });
+    if (told || Examined(*claim)) continue;
+    report_.missing.push_back(fmt::format(
+        "claim {}: it was examined of no lock: none of them is supported and "
+        "has to keep it",
+        claim->id));
+  }
 }
 
-// What a lock is excused from does not miss anything.
+bool Surveyor::Examined(const Claim& claim) const {
+  const auto shows = [&claim](const ClaimResult& result) {
+    return result.id == claim.id &&
+           result.finding.verdict != Verdict::kUnsupported;
+  };
+  const auto in_backend = [&shows](const BackendReport& backend) {
+    return std::any_of(backend.claims.begin(), backend.claims.end(), shows);
+  };
+  const auto in_primitive = [&shows](const report::Primitive& primitive) {
+    return shows(primitive.claim);
+  };
+  return std::any_of(report_.backends.begin(), report_.backends.end(),
+                     in_backend) ||
+         std::any_of(report_.primitives.begin(), report_.primitives.end(),
+                     in_primitive);
+}
+
+// A lock that is excused misses nothing, as long as another is not.
 void Surveyor::MissClaim(const ClaimResult& result,
                          const cli::NamedSubject* subject) {
   const Claim* claim = FindClaim(result.id);

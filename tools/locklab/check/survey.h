@@ -21,7 +21,9 @@ namespace locklab::check {
 
 // What has to be there, or the run is red.
 struct Required {
-  std::vector<const Claim*> claims;  // must not be unsupported
+  // Must have been examined of a lock, and must not be unsupported for want of
+  // anything.
+  std::vector<const Claim*> claims;
   std::vector<std::string> backends;
   std::vector<const Feature*> features;
 };
