@@ -187,12 +187,15 @@ Database::Database(const std::string& path, Access access) : path_(path) {
   db_.reset(raw);
   if (code != SQLITE_OK) Fail(code);
   sqlite3_extended_result_codes(raw, 1);
-  sqlite3_busy_timeout(
-      raw, static_cast<int>(std::chrono::milliseconds(kPatience).count()));
+  SetPatience(kPatience);
   // What is in the file was perhaps not written by us.
   sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   Exec("PRAGMA cell_size_check = ON; PRAGMA foreign_keys = ON");
+}
+
+void Database::SetPatience(std::chrono::milliseconds patience) {
+  sqlite3_busy_timeout(db_.get(), static_cast<int>(patience.count()));
 }
 
 void Database::Exec(const char* sql) {

@@ -92,6 +92,9 @@ class Database {
   // Throws StoreError, as all of it does.
   Database(const std::string& path, Access access);
 
+  // How long each step waits for others from now on; kPatience before that.
+  void SetPatience(std::chrono::milliseconds patience);
+
   // One or more statements without parameters and results.
   void Exec(const char* sql);
   // One statement with parameters and no results.

@@ -26,8 +26,13 @@ std::string ThisProcess() {
 
 }  // namespace
 
-RunWriter::RunWriter(const std::string& dir, Journal journal)
-    : store_(Store::Open(dir, Mode::kWrite, journal)), writer_(ThisProcess()) {}
+RunWriter::RunWriter(const std::string& dir, Journal journal,
+                     std::chrono::milliseconds patience)
+    : store_(Store::Open(dir, Mode::kWrite, journal)),
+      patience_(patience),
+      writer_(ThisProcess()) {
+  store_.database().SetPatience(patience_);
+}
 
 bool RunWriter::Try(const std::function<void(Database*)>& work) {
   try {
@@ -35,6 +40,11 @@ bool RunWriter::Try(const std::function<void(Database*)>& work) {
     work(&store_.database());
     transaction.Commit();
     return true;
+  } catch (const StoreError& error) {
+    if (error_.empty()) error_ = error.what();
+    if (error.trouble() == Trouble::kBusy) {
+      store_.database().SetPatience(std::chrono::milliseconds(0));
+    }
   } catch (const std::exception& error) {
     if (error_.empty()) error_ = error.what();
   }
@@ -77,6 +87,7 @@ void RunWriter::End(const report::RunReport& report) {
   } catch (const std::exception& error) {
     unread = error.what();
   }
+  store_.database().SetPatience(patience_);
   const std::string before = std::move(error_);
   error_.clear();
   const bool whole = Try([&](Database* database) {

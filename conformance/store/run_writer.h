@@ -2,6 +2,7 @@
 #ifndef LOCKLAB_CONFORMANCE_STORE_RUN_WRITER_H_
 #define LOCKLAB_CONFORMANCE_STORE_RUN_WRITER_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -14,7 +15,9 @@ namespace locklab::store {
 // Every call is a transaction of its own, so that a run that is killed loses at
 // most what it was about to tell; what other runs stored stays as it is.
 // Several processes may write to one store at the same time; each call then
-// waits for the others, up to kPatience.
+// waits for the others, up to `patience`. Once that was in vain, calls before
+// End no longer wait, or a store that is locked for good would hold up a run
+// for that long with each claim.
 //
 // Threads: used by the one that runs the survey. Fork: children that end
 // through _exit (proc::Child) may inherit it and must not touch it.
@@ -23,7 +26,8 @@ class RunWriter : public report::Recorder {
   // Opens the store in `dir` and makes both if they are missing. Throws
   // StoreError, before a run takes its time.
   explicit RunWriter(const std::string& dir,
-                     Journal journal = Journal::kThatFits);
+                     Journal journal = Journal::kThatFits,
+                     std::chrono::milliseconds patience = kPatience);
 
   void Begin(const report::Context& context) override;
   void Probed(const report::BackendReport& backend) override;
@@ -50,6 +54,7 @@ class RunWriter : public report::Recorder {
   bool Try(const std::function<void(Database*)>& work);
 
   Store store_;
+  const std::chrono::milliseconds patience_;
   std::string writer_;  // this process, for runs.writer
   int64_t run_ = 0;     // 0: Begin could not store it
   std::string error_;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -334,6 +335,27 @@ TEST(StoreTest, TakesManyWritersAtOnce) {
     const RunReport report = report_of(i);
     ExpectSame(Load(dir.path(), report.context.run_id), report);
   }
+}
+
+TEST(StoreTest, WaitsOnceForAStoreThatIsLockedForGood) {
+  constexpr std::chrono::milliseconds kLong(500);
+  const proc::TempDir dir;
+  const RunReport report = report::FullReport();
+  RunWriter writer(dir.path(), Journal::kThatFits, kLong);
+  {
+    Store other = Store::Open(dir.path(), Mode::kWrite);
+    const Transaction transaction(other.database());
+    writer.Begin(report.context);
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < 100; ++i) writer.CanaryTried(*report.canary);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 20 * kLong);
+    EXPECT_NE(writer.error().find("another process has it locked"),
+              std::string::npos)
+        << writer.error();
+  }
+  writer.End(report);
+  EXPECT_EQ(writer.error(), "");
+  ExpectSame(Load(dir.path()), report);
 }
 
 }  // namespace
