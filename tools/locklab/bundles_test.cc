@@ -122,7 +122,7 @@ TEST_F(StoredRunTest, GoesToStandardOutputAlone) {
 
 TEST_F(StoredRunTest, SaysWhatCannotBeWritten) {
   const Ended bundle = Report({"--bundle=" + dir_ / "no/a.tar.gz"});
-  EXPECT_EQ(bundle.code, kExitFailed);
+  EXPECT_EQ(bundle.code, kExitUsage);
   EXPECT_THAT(bundle.err, HasSubstr("--bundle=" + dir_ / "no/a.tar.gz"));
   const Ended full = Report({"--tap=/dev/full"});
   EXPECT_EQ(full.code, kExitFailed);

@@ -84,6 +84,19 @@ void ReportFiles::Declare(CLI::App& app) {
   }
 }
 
+void ReportFiles::CheckOther(std::string_view flag,
+                             const std::string& path) const {
+  std::string obstacle = Obstacle(path);
+  if (path == kStdout) obstacle = "it is not for standard output: name a file";
+  for (const Wanted& wanted : wanted_) {
+    if (Place(wanted.path) != Place(path)) continue;
+    obstacle = fmt::format("--{} is to go there, too: give each its own file",
+                           wanted.format->name);
+  }
+  if (obstacle.empty()) return;
+  throw UsageError(fmt::format("{}={}: {}", flag, path, obstacle));
+}
+
 void ReportFiles::Check(std::string_view printed) const {
   for (const Wanted& wanted : wanted_) {
     // Text gives way, since nobody has to ask for it.

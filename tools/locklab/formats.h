@@ -33,6 +33,8 @@ class ReportFiles {
   // that is not to be had: before a run takes its time. `printed` is what
   // --format asks for.
   void Check(std::string_view printed = "text") const;
+  // The same of a file that is no report: `flag` names `path`.
+  void CheckOther(std::string_view flag, const std::string& path) const;
 
   [[nodiscard]] bool empty() const { return wanted_.empty(); }
   // One of them is to go to standard output ("-"), where nothing else may.

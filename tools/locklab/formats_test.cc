@@ -103,6 +103,23 @@ TEST_F(FormatsTest, TwoReportsNeverShareAPlace) {
   EXPECT_THAT(Complaint(), HasSubstr("another report"));
 }
 
+TEST_F(FormatsTest, AFileThatIsNoReportNeedsAPlaceOfItsOwn) {
+  const auto complaint = [this](const std::string& path) -> std::string {
+    try {
+      files_.CheckOther("--bundle", path);
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  Parse({"--tap=" + dir_ / "a"});
+  EXPECT_EQ(complaint(dir_ / "b"), "");
+  EXPECT_THAT(complaint("-"), HasSubstr("--bundle=-: it is not for standard"));
+  EXPECT_THAT(complaint(dir_.path()), HasSubstr("it is a directory"));
+  EXPECT_THAT(complaint(dir_ / "missing/b"), HasSubstr("ENOENT"));
+  EXPECT_THAT(complaint(dir_.path() + "/./a"), HasSubstr("--tap is to go"));
+}
+
 TEST_F(FormatsTest, WhatCannotBeWrittenIsSaidAndTheOthersAreWritten) {
   Parse({"--json=/dev/full", "--tap=" + dir_ / "a.tap"});
   EXPECT_EQ(Complaint(), "");

@@ -189,6 +189,7 @@ int Alone(const Flags& flags, Context& context) {
 int Report(const Flags& flags, Context& context) try {
   if (StandsAlone(flags)) return Alone(flags, context);
   flags.files.Check(flags.format);
+  if (!flags.bundle.empty()) flags.files.CheckOther("--bundle", flags.bundle);
   store::Store store = store::Store::Open(flags.results, store::Mode::kRead);
   // A report of damaged data would be believed.
   store.QuickCheck();
