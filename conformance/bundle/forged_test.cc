@@ -1,16 +1,19 @@
 // Bundles that somebody sealed again after changing what is in them: every
 // digest is right, and the verdicts do not follow.
-#include <gtest/gtest.h>
-
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include "conformance/bundle/bundle.h"
 #include "conformance/bundle/scenario.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
 
 namespace locklab::bundle {
 namespace {
+
+using ::testing::HasSubstr;
 
 std::string DiscrepanciesOf(Scenario& scenario,
                             const report::RunReport& report) {
@@ -116,7 +119,7 @@ const Forgery kForgeries[] = {
        report->backends[1].claims[0].finding.verdict = Verdict::kXfail;
        report::Judge(report);
      },
-     "broken exclusion.two_processes: is xfail, and nothing in the report"},
+     "broken exclusion.two_processes: is xfail in the report, and fail by the"},
     {"a recommendation",
      [](report::RunReport* report) {
        report->recommendation =
@@ -211,6 +214,34 @@ TEST(ForgedTest, ExpectationsThatWereLeftOutAreFound) {
   EXPECT_EQ(DiscrepanciesOf(scenario, scenario.report),
             "the report says that expectations were given, and there is no "
             "copy of them\n");
+}
+
+TEST(ForgedTest, WhatIsExpectedIsWhatTheExpectationsSay) {
+  Scenario scenario;
+  const std::string copy = scenario.run_dir() + "/expectations/ext4.expect";
+  const auto say = [&copy](const char* text) { std::ofstream(copy) << text; };
+  report::RunReport& report = scenario.report;
+  report.context.expectations = {"ext4.expect"};
+  report::ClaimResult& claim = report.backends[1].claims[0];
+  claim.finding.verdict = Verdict::kXfail;
+  claim.expected = report::Expectation{
+      .reason = "known", .link = "", .where = "ext4.expect:1"};
+  report::Judge(&report);
+  say("* broken exclusion.two_processes fails known\n");
+  EXPECT_EQ(DiscrepanciesOf(scenario, report), "");
+  say("* broken load.* fails known\n");
+  EXPECT_THAT(DiscrepanciesOf(scenario, report),
+              HasSubstr("broken exclusion.two_processes: is xfail in the "
+                        "report, and fail by the expectations"));
+  EXPECT_THAT(DiscrepanciesOf(scenario, report),
+              HasSubstr("broken load.progress: is pass in the report, and "
+                        "xpass by the expectations"));
+  say("* broken exclusion.two_processes fails otherwise\n");
+  EXPECT_THAT(DiscrepanciesOf(scenario, report),
+              HasSubstr("why it is expected is not what"));
+  say("nonsense\n");
+  EXPECT_THAT(DiscrepanciesOf(scenario, report),
+              HasSubstr("the expectations cannot be read: ext4.expect:1"));
 }
 
 TEST(ForgedTest, ACanaryThatNobodyCaughtIsFound) {

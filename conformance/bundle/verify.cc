@@ -13,6 +13,7 @@
 #include "conformance/bundle/bundle.h"
 #include "conformance/bundle/manifest.h"
 #include "conformance/digest/sha256.h"
+#include "conformance/expect/expectations.h"
 #include "conformance/history/log_reader.h"
 #include "conformance/judge/judgement.h"
 #include "conformance/proc/temp_dir.h"
@@ -106,6 +107,8 @@ class Verifier {
   void CheckCanary();
   void CheckStrays();
   void CheckExpected();
+  void CheckExpected(const std::string& backend, const ClaimResult& claim,
+                     const expect::Expectations& known);
   void CheckVerdicts();
 
   const fs::path dir_;
@@ -344,28 +347,50 @@ void Verifier::CheckStrays() {
 
 // Only what an expectations file says is expected.
 void Verifier::CheckExpected() {
-  const bool copied =
-      std::any_of(names_.begin(), names_.end(), [](const std::string& name) {
-        return name.starts_with(std::string(kExpectationsFolder) + "/");
-      });
-  if (!copied && !report().context.expectations.empty()) {
-    Say("the report says that expectations were given, and there is no copy of "
+  const bool given = !report().context.expectations.empty();
+  const fs::path copies = dir_ / kExpectationsFolder;
+  if (given && !fs::exists(copies)) {
+    return Say(
+        "the report says that expectations were given, and there is no copy of "
         "them");
   }
-  const auto check = [this](const std::string& who, const ClaimResult& claim) {
-    const Verdict verdict = claim.finding.verdict;
-    const bool marked =
-        verdict == Verdict::kXfail || verdict == Verdict::kXpass;
-    if (marked && (!claim.expected || report().context.expectations.empty())) {
-      Say("{} {}: is {}, and nothing in the report expects it", who, claim.id,
-          VerdictName(verdict));
-    }
-  };
+  expect::Expectations known;
+  try {
+    if (given) known = expect::KeptIn(copies);
+  } catch (const expect::ExpectError& error) {
+    return Say("the expectations cannot be read: {}", error.what());
+  }
   for (const report::Primitive& primitive : report().primitives) {
-    check("primitive", primitive.claim);
+    CheckExpected("-", primitive.claim, known);
   }
   for (const BackendReport& backend : report().backends) {
-    for (const ClaimResult& claim : backend.claims) check(backend.name, claim);
+    for (const ClaimResult& claim : backend.claims) {
+      CheckExpected(backend.name, claim, known);
+    }
+  }
+}
+
+void Verifier::CheckExpected(const std::string& backend,
+                             const ClaimResult& claim,
+                             const expect::Expectations& known) {
+  ClaimResult anew = claim;
+  Verdict& verdict = anew.finding.verdict;
+  if (verdict == Verdict::kXfail) verdict = Verdict::kFail;
+  if (verdict == Verdict::kXpass) verdict = Verdict::kPass;
+  anew.expected.reset();
+  known.Apply(report().context.filesystem.type, backend, &anew);
+  const std::string who = backend == "-" ? "primitive" : backend;
+  if (verdict != claim.finding.verdict) {
+    Say("{} {}: is {} in the report, and {} by the expectations that are with "
+        "it",
+        who, claim.id, VerdictName(claim.finding.verdict),
+        VerdictName(verdict));
+  } else if (anew.expected.has_value() != claim.expected.has_value() ||
+             (anew.expected &&
+              (anew.expected->reason != claim.expected->reason ||
+               anew.expected->link != claim.expected->link))) {
+    Say("{} {}: why it is expected is not what the expectations say", who,
+        claim.id);
   }
 }
 

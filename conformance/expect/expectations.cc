@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <system_error>
 
 #include "conformance/expect/packs.h"
@@ -107,6 +109,7 @@ Expectations::Line Expectations::Parse(std::string_view line,
   }
   parsed.text.reason = reason;
   parsed.text.where = where;
+  if (names.any) return parsed;
   RequireMatch(parsed.claim, "claim", names.claims, where);
   if (parsed.backend != "-") {
     RequireMatch(parsed.backend, "backend", names.backends, where);
@@ -232,6 +235,27 @@ std::string KeepSources(const std::vector<Source>& sources,
     if (!trouble.empty()) return trouble;
   }
   return "";
+}
+
+Expectations KeptIn(const std::string& dir) {
+  // They count in the order in which they were given.
+  std::map<unsigned long, std::string> copies;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(dir, error), end;
+       !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    const auto number = std::strtoul(name.c_str(), nullptr, 10);
+    if (!copies.emplace(number, at->path().string()).second) {
+      throw ExpectError(name + ": another copy has its number");
+    }
+  }
+  Expectations expectations;
+  for (const auto& [number, path] : copies) {
+    expectations.Add(ReadFile(path),
+                     std::filesystem::path(path).filename().string(),
+                     {.claims = {}, .backends = {}, .any = true});
+  }
+  return expectations;
 }
 
 }  // namespace locklab::expect

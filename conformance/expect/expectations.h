@@ -14,8 +14,8 @@
 //   may-fail  it fails or passes, by chance: both are fine
 //   holds     it holds, whatever a line further up says
 // The reason is for people and must be there; a link in <> may end it. A line
-// that ends with a backslash goes on in the next one; # begins a comment. Of
-// several lines that match, the last one counts.
+// that begins with a blank goes on with the one before it; one that begins with
+// # is a comment. Of several lines that match, the last one counts.
 #ifndef LOCKLAB_CONFORMANCE_EXPECT_EXPECTATIONS_H_
 #define LOCKLAB_CONFORMANCE_EXPECT_EXPECTATIONS_H_
 
@@ -39,6 +39,8 @@ class ExpectError : public std::runtime_error {
 struct Names {
   std::vector<std::string_view> claims;
   std::vector<std::string_view> backends;
+  // Whatever they name: of files that were examined before.
+  bool any = false;
 };
 
 class Expectations {
@@ -95,6 +97,9 @@ std::vector<Source> AddFile(const std::string& name, const Names& names,
 // Blocks on disks. Returns what went wrong; empty: nothing did.
 [[nodiscard]] std::string KeepSources(const std::vector<Source>& sources,
                                       const std::string& dir);
+
+// What the copies in `dir` say together. Throws ExpectError.
+[[nodiscard]] Expectations KeptIn(const std::string& dir);
 
 }  // namespace locklab::expect
 
