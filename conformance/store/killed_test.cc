@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <random>
 #include <string>
@@ -152,7 +153,15 @@ void KillOne(const std::string& dir, Journal journal, const std::string& run_id,
 
 class KilledTest : public testing::TestWithParam<Journal> {};
 
+// In each journal mode; LOCKLAB_KILLS makes it a shorter or longer test.
+int KillsWanted() {
+  const char* kills = std::getenv("LOCKLAB_KILLS");
+  return kills == nullptr ? 100 : std::atoi(kills);
+}
+
 TEST_P(KilledTest, LosesNothingButWhatWasInFlight) {
+  const int wanted = KillsWanted();
+  ASSERT_GT(wanted, 0) << "LOCKLAB_KILLS has to be a number of kills";
   const uint64_t seed = std::random_device{}();
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   std::mt19937_64 random(seed);
@@ -165,7 +174,7 @@ TEST_P(KilledTest, LosesNothingButWhatWasInFlight) {
               GetParam() == Journal::kWal ? "wal" : "delete");
   }
   std::map<std::string, std::string> earlier;
-  for (int i = 0; i < 100 && !HasFailure(); ++i) {
+  for (int i = 0; i < wanted && !HasFailure(); ++i) {
     const std::string id = "run" + std::to_string(i) + ".";
     const Death death = {.told = static_cast<int>(random() % kTold),
                          .later = std::chrono::microseconds(random() % 1000)};
@@ -183,7 +192,8 @@ TEST_P(KilledTest, LosesNothingButWhatWasInFlight) {
   }
   std::printf("%d killed in time, %d too late\n", kills.in_time,
               kills.too_late);
-  EXPECT_GE(kills.in_time, 50) << "hardly a writer was killed while it wrote";
+  EXPECT_GE(kills.in_time, wanted / 2)
+      << "hardly a writer was killed while it wrote";
 }
 
 INSTANTIATE_TEST_SUITE_P(Journals, KilledTest,

@@ -70,7 +70,7 @@ TEST_P(Backend, SurvivesEveryErrorAndLostReply) {
   Laboratory laboratory(*subject_, dir_.path(), Engine::kSeam);
   const Plan plan{.operations = {Operation::kAcquire, Operation::kRelease,
                                  Operation::kBreak},
-                  .waiters = {0, 1},
+                  .waiters = {0},
                   .deaths = false,
                   .errors = true,
                   .lost_replies = true};
