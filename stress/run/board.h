@@ -20,16 +20,46 @@ struct Clash {
   int64_t time_ns = 0;
 };
 
-// One worker's place. Written by the worker, except `doomed`.
+// What a worker is about, as it says itself: right before the first call of it
+// and right after the last.
+enum class Stage : uint8_t {
+  kStarting,
+  kThinking,
+  kAcquiring,
+  kHolding,
+  kReleasing,
+  kDone,
+};
+inline constexpr size_t kStages = static_cast<size_t>(Stage::kDone) + 1;
+
+// One worker's place. Written by the worker, except where it says otherwise.
 struct alignas(kCacheLine) Slot {
   // The supervisor is about to kill it, or found it dead: what it holds, the
   // kernel or the next contender may take.
-  std::atomic<bool> doomed{false};
+  std::atomic<bool> doomed{false};  // by the supervisor
+  std::atomic<Stage> stage{Stage::kStarting};
+  // 1: it holds the lock and does not go on until the supervisor, who clears
+  // this, has done to it what it is held up for. Futex.
+  std::atomic<uint32_t> held_up{0};
+  // Its lock is about to be broken, or was: set by the supervisor while it is
+  // held up; cleared by the worker when its release has returned.
+  std::atomic<bool> broken{false};
+  std::atomic<int64_t> told{0};    // releases of broken locks that said so
+  std::atomic<int64_t> untold{0};  // and those that did not
   std::atomic<bool> finished{false};
   std::atomic<bool> out_of_room{false};  // for its history
   std::atomic<int64_t> updates{0};       // of the counter file, finished ones
   std::atomic<bool> updating{false};
   std::array<char, 240> error{};  // the first call that failed, and how
+};
+
+// Holds up whoever is granted the lock next, so that what is to be done to a
+// holder is done to a holder.
+struct Trap {
+  // The least grant number that springs it; 0: it is not set.
+  std::atomic<uint64_t> from{0};
+  std::atomic<uint64_t> grant{0};  // that sprang it
+  std::atomic<uint32_t> who{0};    // actor + 1 of who is held up
 };
 
 struct Board {
@@ -38,8 +68,11 @@ struct Board {
   alignas(kCacheLine) std::atomic<uint64_t> grants{0};
   // What the last holder wrote into the counter file.
   alignas(kCacheLine) std::atomic<int64_t> counter{0};
+  // What a holder is writing, or was when it died; else the same.
+  std::atomic<int64_t> counter_next{0};
   std::atomic<int64_t> stale_reads{0};
   std::atomic<int> counter_errno{0};
+  alignas(kCacheLine) Trap trap;
   // How many acquisitions were begun, where their number is bounded.
   alignas(kCacheLine) std::atomic<int64_t> tickets{0};
 

@@ -58,6 +58,13 @@ Finding Exclusion(const Facts& facts) {
   return Qualify(judgement.Exclusion(), facts);
 }
 
+// Updates that were done and do not count; below zero: that count and were not
+// done. An update that its process did not outlive may be either.
+int64_t Lost(const Facts& facts) {
+  const int64_t lost = facts.updates - facts.counter;
+  return lost < 0 ? std::min<int64_t>(lost + facts.died_updating, 0) : lost;
+}
+
 Finding Coherence(const Facts& facts, int64_t lost) {
   if (!facts.counter_file) {
     return Finding::Unsupported("no counter file was asked for");
@@ -65,10 +72,6 @@ Finding Coherence(const Facts& facts, int64_t lost) {
   if (facts.counter_errno != 0) {
     return Finding::Inconclusive(fmt::format(
         "the counter file failed: {}", std::strerror(facts.counter_errno)));
-  }
-  if (facts.died_updating) {
-    return Qualify(Finding::Inconclusive("a worker died updating the counter"),
-                   facts);
   }
   if (lost != 0 || facts.stale_reads > 0) {
     return Finding::Fail(fmt::format(
@@ -158,7 +161,7 @@ std::vector<std::string> Evidence(const Facts& facts) {
 ContentionResult Conclude(Facts facts) {
   ContentionResult result;
   const bool counted = facts.counter_file && facts.counter_errno == 0;
-  if (counted) result.lost_updates = facts.updates - facts.counter;
+  if (counted) result.lost_updates = Lost(facts);
   result.exclusion = Exclusion(facts);
   result.coherence = Coherence(facts, result.lost_updates);
   result.progress = Progress(facts);

@@ -31,7 +31,7 @@ struct Facts {
   int64_t counter = 0;    // its value at the end
   int counter_errno = 0;  // of the first access to it that failed
   int64_t stale_reads = 0;
-  bool died_updating = false;  // somebody, so that one may or may not count
+  int died_updating = 0;  // workers, whose last update may or may not count
 
   judge::Judgement judgement;
 };

@@ -99,12 +99,27 @@ INSTANTIATE_TEST_SUITE_P(
                facts.counter = 0;
              },
              kPass, Verdict::kUnsupported, kPass},
-        Case{"DeathWhileUpdating",
+        Case{"DeathWhileUpdatingThatCounts",
              [](Facts& facts) {
-               facts.died_updating = true;
-               facts.counter = 101;
+               facts.died_updating = 2;
+               facts.counter = 102;
              },
-             kPass, kOpen, kPass},
+             kPass, kPass, kPass},
+        Case{"DeathWhileUpdatingThatDoesNot",
+             [](Facts& facts) { facts.died_updating = 2; }, kPass, kPass,
+             kPass},
+        Case{"MoreUpdatesThanWereUnderWay",
+             [](Facts& facts) {
+               facts.died_updating = 2;
+               facts.counter = 103;
+             },
+             kPass, kFail, kPass, "-1 of 100 updates"},
+        Case{"DeathWhileUpdatingExcusesNoLoss",
+             [](Facts& facts) {
+               facts.died_updating = 2;
+               facts.counter = 99;
+             },
+             kPass, kFail, kPass, "1 of 100 updates of the counter file"},
         Case{"Hung",
              [](Facts& facts) {
                facts.hung = {1};

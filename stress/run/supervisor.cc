@@ -259,7 +259,7 @@ void Supervisor::OnDeath(Actor actor, const proc::ExitStatus& end) {
   const Slot& slot = slots_[actor];
   if (end.ok() && slot.finished) return;
   slots_[actor].doomed = true;
-  if (slot.updating) facts_.died_updating = true;
+  if (slot.updating) ++facts_.died_updating;
   RecordCrash(actor, Phase::kReturn, end.signal);
   Trouble(end.signal != 0 ? fmt::format("worker {} {}, not by this run", actor,
                                         end.Describe())
@@ -282,7 +282,7 @@ void Supervisor::KillTheRest() {
     auto end = workers_[actor].Wait(proc::In(10s));
     if (!end) end = workers_[actor].Stop();
     if (!slots_[actor].finished) {
-      if (slots_[actor].updating) facts_.died_updating = true;
+      if (slots_[actor].updating) ++facts_.died_updating;
       RecordCrash(actor, Phase::kReturn, end->signal);
     }
     gone_[actor] = true;

@@ -84,8 +84,10 @@ int Worker::Run() {
   if (!WaitForStart()) return 1;
   while (MayGoOn()) {
     Turn();
+    Now(Stage::kThinking);
     Spend(plan_.think);
   }
+  Now(Stage::kDone);
   slot_.finished = true;
   board_.finished.fetch_add(1);
   proc::FutexWakeAll(board_.finished);
@@ -120,17 +122,20 @@ bool Worker::MayGoOn() {
 void Worker::Turn() {
   int64_t acquired_ns = 0;
   if (!Acquire(&acquired_ns)) return;
-  Enter(acquired_ns);
+  const uint64_t grant = Enter(acquired_ns);
   int64_t counter = 0;
   const bool counted = plan_.counter_file && ReadCounter(&counter);
+  StandStill(grant);
   Spend(plan_.hold);
-  if (counted) WriteCounter(counter + 1);
+  // Who has lost the lock may not touch what it guards.
+  if (counted && !slot_.broken) WriteCounter(counter + 1);
   Leave();
   Release();
 }
 
 bool Worker::Acquire(int64_t* acquired_ns) {
   log_.Invoke(Op::kAcquire);
+  Now(Stage::kAcquiring);
   const Outcome outcome = subject_->Acquire(std::chrono::nanoseconds(-1));
   *acquired_ns = NowNs();
   if (outcome.ok()) return true;
@@ -139,24 +144,46 @@ bool Worker::Acquire(int64_t* acquired_ns) {
   return false;
 }
 
-void Worker::Enter(int64_t acquired_ns) {
+uint64_t Worker::Enter(int64_t acquired_ns) {
   uint32_t owner = 0;
   entered_ = board_.owner.compare_exchange_strong(owner, actor_ + 1);
-  if (!entered_ && slots_[owner - 1].doomed.load()) {
+  if (!entered_ && IsForfeit(owner)) {
     // The dead do not clear up behind them.
     entered_ = board_.owner.compare_exchange_strong(owner, actor_ + 1);
   }
   if (!entered_) Clashed(owner);
+  const uint64_t grant = board_.grants.fetch_add(1) + 1;
   log_.Append({.time_ns = acquired_ns,
-               .token = board_.grants.fetch_add(1) + 1,
+               .token = grant,
                .op = Op::kAcquire,
                .phase = Phase::kReturn,
                .result = Result::kOk});
+  Now(Stage::kHolding);
+  return grant;
+}
+
+bool Worker::IsForfeit(uint32_t owner) const {
+  const Slot& slot = slots_[owner - 1];
+  return slot.doomed.load() || slot.broken.load();
+}
+
+void Worker::StandStill(uint64_t grant) {
+  Trap& trap = board_.trap;
+  uint64_t from = trap.from.load(std::memory_order_relaxed);
+  if (from == 0 || grant < from) return;
+  if (!trap.from.compare_exchange_strong(from, 0)) return;
+  slot_.held_up = 1;
+  trap.grant = grant;
+  trap.who = actor_ + 1;
+  while (slot_.held_up.load() != 0) {
+    proc::FutexWait(slot_.held_up, 1, proc::In(std::chrono::seconds(1)));
+  }
 }
 
 void Worker::Leave() {
   uint32_t owner = actor_ + 1;
-  if (entered_ && !board_.owner.compare_exchange_strong(owner, 0)) {
+  if (entered_ && !board_.owner.compare_exchange_strong(owner, 0) &&
+      !slot_.broken) {
     Clashed(owner);
   }
 }
@@ -171,8 +198,15 @@ void Worker::Clashed(uint32_t owner) {
 
 void Worker::Release() {
   log_.Invoke(Op::kRelease);
+  Now(Stage::kReleasing);
   const Outcome outcome = subject_->Release();
   log_.Return(Op::kRelease, ResultOf(outcome), outcome.sys);
+  if (slot_.broken) {
+    const bool told = outcome.code == lockfile::Errc::kLockLost;
+    (told ? slot_.told : slot_.untold).fetch_add(1);
+    slot_.broken = false;
+    if (told) return;
+  }
   if (!outcome.ok()) Failed("release", outcome);
 }
 
@@ -197,12 +231,20 @@ bool Worker::ReadCounter(int64_t* value) {
     CounterFailed(error);
     return false;
   }
-  if (*value != board_.counter.load()) board_.stale_reads.fetch_add(1);
+  // What one was writing when it died may be there or not, for good.
+  if (*value == board_.counter_next) {
+    board_.counter = *value;
+  } else if (*value == board_.counter) {
+    board_.counter_next = *value;
+  } else {
+    board_.stale_reads.fetch_add(1);
+  }
   return true;
 }
 
 void Worker::WriteCounter(int64_t value) {
   slot_.updating = true;
+  board_.counter_next = value;
   const int fd = open(places_.counter.c_str(), O_WRONLY | O_CLOEXEC);
   const bool written =
       fd >= 0 && pwrite(fd, &value, sizeof value, 0) == sizeof value;

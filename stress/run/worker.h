@@ -39,7 +39,12 @@ class Worker {
   // Takes the lock and gives it back once.
   void Turn();
   [[nodiscard]] bool Acquire(int64_t* acquired_ns);
-  void Enter(int64_t acquired_ns);
+  // Returns the number of the grant.
+  uint64_t Enter(int64_t acquired_ns);
+  // Whether what `owner` has may be had by another: it is dead, or about to
+  // be, or its lock was broken.
+  [[nodiscard]] bool IsForfeit(uint32_t owner) const;
+  void StandStill(uint64_t grant);
   void Leave();
   void Release();
   [[nodiscard]] bool ReadCounter(int64_t* value);
@@ -47,6 +52,9 @@ class Worker {
   void CounterFailed(int error);
   void Clashed(uint32_t owner);
   void Failed(const char* call, const Outcome& outcome);
+  void Now(Stage stage) {
+    slot_.stage.store(stage, std::memory_order_relaxed);
+  }
   void Spend(const Delay& delay);
 
   const ContentionPlan& plan_;
