@@ -52,9 +52,7 @@ class Worker {
   void CounterFailed(int error);
   void Clashed(uint32_t owner);
   void Failed(const char* call, const Outcome& outcome);
-  void Now(Stage stage) {
-    slot_.stage.store(stage, std::memory_order_relaxed);
-  }
+  void Now(Stage stage) { slot_.stage.store(stage, std::memory_order_relaxed); }
   void Spend(const Delay& delay);
 
   const ContentionPlan& plan_;
