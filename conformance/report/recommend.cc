@@ -15,8 +15,9 @@ int FailuresOf(const RunReport& report, const BackendReport& backend) {
   const auto bearing = Bearing(report, backend);
   return static_cast<int>(std::count_if(
       bearing.begin(), bearing.end(), [](const ClaimResult* claim) {
-        return claim->finding.verdict == Verdict::kFail ||
-               claim->finding.verdict == Verdict::kXfail;
+        return claim->level != Level::kReport &&
+               (claim->finding.verdict == Verdict::kFail ||
+                claim->finding.verdict == Verdict::kXfail);
       }));
 }
 

@@ -19,10 +19,8 @@ struct Tally {
 };
 
 void CountFailure(const ClaimResult& claim, Tally* tally) {
-  if (claim.level != Level::kMust) {
-    ++tally->should_failed;
-    return;
-  }
+  if (claim.level == Level::kShould) ++tally->should_failed;
+  if (claim.level != Level::kMust) return;
   ++tally->failed;
   if (tally->first_failed == nullptr) tally->first_failed = &claim;
 }

@@ -18,6 +18,12 @@ ClaimResult Should(Verdict verdict) {
   return claim;
 }
 
+ClaimResult Fact(Verdict verdict) {
+  ClaimResult claim = Must(verdict);
+  claim.level = Level::kReport;
+  return claim;
+}
+
 BackendReport Backend(std::vector<ClaimResult> claims) {
   BackendReport backend;
   backend.name = "link";
@@ -93,7 +99,11 @@ INSTANTIATE_TEST_SUITE_P(
         WorthCase{"a SHOULD failed",
                   {Must(Verdict::kPass), Should(Verdict::kFail)},
                   Worth::kSafe,
-                  "1 SHOULD claim failed"}));
+                  "1 SHOULD claim failed"},
+        WorthCase{"a REPORT failed, which is a fact and no fault",
+                  {Must(Verdict::kPass), Fact(Verdict::kFail)},
+                  Worth::kSafe,
+                  ""}));
 
 TEST(JudgeTest, ViolationsUnderContentionAreUnsafe) {
   BackendReport backend = Backend({Must(Verdict::kPass)});

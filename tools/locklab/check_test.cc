@@ -140,6 +140,8 @@ TEST_F(CheckTest, IsGreenForAKnownFailureAndRedForASurprise) {
   EXPECT_EQ(backend["claims"][0]["verdict"], "xfail");
   EXPECT_EQ(backend["claims"][0]["expected"]["where"], "known.expect:1");
   EXPECT_EQ(backend["verdict"], "unsafe") << "a known fault is a fault";
+  const auto replay = backend["claims"][0]["replay"].get<std::string>();
+  EXPECT_NE(replay.find("--expect=" + known), std::string::npos) << replay;
 
   std::ofstream(known) << "* link release.twice_is_not_locked fails why\n";
   auto sound = args;

@@ -453,6 +453,9 @@ std::string Surveyor::Replay(const ClaimResult& claim,
     command += " --other-mount=" + cli::ShellQuote(plan_.other_mount);
   }
   if (backend != kNoBackend) command += fmt::format(" --backend={}", backend);
+  for (const std::string& file : plan_.expectation_files) {
+    command += " --expect=" + cli::ShellQuote(file);
+  }
   command += fmt::format(" --filter='^{}$' --seed={}", claim.id, plan_.seed);
   return command + (plan_.quick ? "" : " --profile=full");
 }
