@@ -9,23 +9,9 @@
 
 #include "conformance/judge/judgement.h"
 #include "conformance/verdict/verdict.h"
+#include "stress/run/delay.h"
 
 namespace locklab::run {
-
-// How long something is to take, each time anew.
-struct Delay {
-  enum class Kind { kFixed, kExponential };
-
-  std::chrono::nanoseconds mean{0};
-  Kind kind = Kind::kFixed;
-
-  static Delay Fixed(std::chrono::nanoseconds mean) {
-    return {mean, Kind::kFixed};
-  }
-  static Delay Exponential(std::chrono::nanoseconds mean) {
-    return {mean, Kind::kExponential};
-  }
-};
 
 struct ContentionPlan {
   std::string dir;  // on the filesystem under test; a directory is made in it

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
 #include <ctime>
 
@@ -266,14 +265,7 @@ void Worker::CounterFailed(int error) {
 }
 
 void Worker::Spend(const Delay& delay) {
-  if (delay.mean.count() <= 0) return;
-  auto ns = static_cast<double>(delay.mean.count());
-  if (delay.kind == Delay::Kind::kExponential) {
-    const double uniform =
-        (static_cast<double>(random_() >> 11) + 0.5) / 9007199254740992.0;
-    ns *= -std::log(uniform);
-  }
-  SpendNs(static_cast<int64_t>(ns));
+  SpendNs(delay.Sample(random_).count());
 }
 
 }  // namespace locklab::run

@@ -21,6 +21,8 @@ std::span<const CommandRow> Commands() {
        SetUpList},
       {"report", "Report runs that were kept, from their results directory.",
        SetUpReport},
+      {"stress", "Let many processes contend for a lock, and measure it.",
+       SetUpStress},
   };
   return kTable;
 }

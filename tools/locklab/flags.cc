@@ -10,6 +10,8 @@
 #include <numeric>
 #include <utility>
 
+#include "conformance/proc/duration.h"
+
 namespace locklab::cli {
 namespace {
 
@@ -71,6 +73,15 @@ std::chrono::nanoseconds ParseSeconds(std::string_view flag,
   return std::chrono::ceil<std::chrono::nanoseconds>(seconds);
 }
 
+std::chrono::nanoseconds ParseDuration(std::string_view flag,
+                                       std::string_view text) {
+  const auto duration = proc::ParseDuration(text);
+  if (duration) return *duration;
+  BadValue(flag, text,
+           "not a duration: a number and a unit (ns, us, ms, s, m, h), such "
+           "as 500us or 1.5h");
+}
+
 std::vector<std::string> ParseList(std::string_view flag,
                                    std::string_view text) {
   std::vector<std::string> items;
@@ -108,6 +119,16 @@ CLI::Option* AddSeconds(CLI::App& app, const std::string& flag,
   };
   return app.add_option_function<std::string>(flag, set, doc)
       ->type_name("SECONDS");
+}
+
+CLI::Option* AddDuration(CLI::App& app, const std::string& flag,
+                         std::chrono::nanoseconds* target,
+                         const std::string& doc) {
+  const auto set = [=](const std::string& text) {
+    *target = ParseDuration(flag, text);
+  };
+  return app.add_option_function<std::string>(flag, set, doc)
+      ->type_name("DURATION");
 }
 
 CLI::Option* AddChoice(CLI::App& app, const std::string& flag,

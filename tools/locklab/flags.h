@@ -36,6 +36,9 @@ class UsageError : public std::runtime_error {
 // Decimal seconds >= 0, "0.25": finite, no unit.
 [[nodiscard]] std::chrono::nanoseconds ParseSeconds(std::string_view flag,
                                                     std::string_view text);
+// A number and a unit, "500us", "8h": see proc::ParseDuration.
+[[nodiscard]] std::chrono::nanoseconds ParseDuration(std::string_view flag,
+                                                     std::string_view text);
 // "a,b,c"; an empty item is an error.
 [[nodiscard]] std::vector<std::string> ParseList(std::string_view flag,
                                                  std::string_view text);
@@ -53,6 +56,9 @@ CLI::Option* AddNumber(CLI::App& app, const std::string& flag, uint64_t* target,
 CLI::Option* AddSeconds(CLI::App& app, const std::string& flag,
                         std::optional<std::chrono::nanoseconds>* target,
                         const std::string& doc);
+CLI::Option* AddDuration(CLI::App& app, const std::string& flag,
+                         std::chrono::nanoseconds* target,
+                         const std::string& doc);
 // `choices` must outlive `app`. Help shows them and the default.
 CLI::Option* AddChoice(CLI::App& app, const std::string& flag,
                        std::string* target,
