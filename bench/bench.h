@@ -9,11 +9,21 @@
 //                               the return of read(2) on inotify. p50_ns,
 //                               p99_ns, floor_p50_ns, floor_p99_ns, ratio (of
 //                               the medians)
+//   judge/ACTORS/files          the judgement of a history in log files:
+//                               items_per_second are events
+//   judge/ACTORS/sweep          the same of events in memory
+//   judge/ACTORS/memory         KiB that a judge grows by, over the whole of
+//                               that history and over an eighth of its length
+//   record/event                recording: ns_per_event
+//   record/fcntl/PROCESSES      how often that many processes get a bare record
+//                               lock, watched by the harness and unwatched, by
+//                               turns: watched_per_s, bare_per_s, ratio
 #ifndef LOCKLAB_BENCH_BENCH_H_
 #define LOCKLAB_BENCH_BENCH_H_
 
 #include <benchmark/benchmark.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -24,6 +34,9 @@ namespace locklab::bench {
 void RegisterUncontended(const std::string& dir);
 // `handoffs`: in each repetition.
 void RegisterHandoff(const std::string& dir, int handoffs);
+// `events`: the length of the histories.
+void RegisterJudging(const std::string& dir, int64_t events);
+void RegisterRecording(const std::string& dir);
 
 // The sample below which `share` of the samples lie. Sorts them.
 [[nodiscard]] double Percentile(std::vector<double>& samples, double share);

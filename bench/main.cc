@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -35,7 +36,9 @@ constexpr const char* kTableFlags[] = {
 };
 
 constexpr char kAbout[] =
-    "Measures locks beside the floor that the system calls themselves set.\n"
+    "Measures locks beside the floor that the system calls themselves set, "
+    "and\n"
+    "what watching and judging them costs.\n"
     "Exit codes: 0 ok, 1 a benchmark failed, 2 usage, 3 nothing ran.";
 
 // What makes `dir` useless for a benchmark; empty: nothing.
@@ -70,6 +73,7 @@ void PrintHelp() {
   fmt::print(
       "{}\n\n  --dir=DIR     where to lock (required)\n"
       "  --handoffs=N  hand-offs in a repetition (default 500)\n"
+      "  --events=N    events in a history that is judged (default 4000000)\n"
       "  --table       medians and ratios to the floor, not a list\n\n",
       kAbout);
   benchmark::PrintDefaultHelp();
@@ -91,10 +95,12 @@ std::vector<char*> Arguments(int argc, char** argv) {
 int Main(int argc, char** argv) {
   std::string dir;
   int handoffs = 500;
+  int64_t events = 4'000'000;
   bool table = false;
   CLI::App app(kAbout);
   app.add_option("--dir", dir);
   app.add_option("--handoffs", handoffs)->check(CLI::Range(1, 1'000'000));
+  app.add_option("--events", events)->check(CLI::Range(8000, 1'000'000'000));
   app.add_flag("--table", table);
   std::vector<char*> all = Arguments(argc, argv);
   int count = static_cast<int>(all.size()) - 1;
@@ -120,6 +126,8 @@ int Main(int argc, char** argv) {
   AddContext(dir);
   RegisterUncontended(dir);
   RegisterHandoff(dir, handoffs);
+  RegisterJudging(dir, events);
+  RegisterRecording(dir);
   const size_t ran = Run(table);
   if (AnyFailed()) return kFailed;
   if (ran == 0) {
