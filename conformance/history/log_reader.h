@@ -65,11 +65,15 @@ class MergedReader {
 
  private:
   struct Source {
+    int64_t time_ns;    // of `head`: most comparisons need no more of it
     const Event* head;  // its next event
     LogReader* reader;
   };
   void SinkFirst();
-  static bool Later(const Source& a, const Source& b);
+  static bool Later(const Source& a, const Source& b) {
+    return a.time_ns != b.time_ns ? a.time_ns > b.time_ns : LaterOfTie(a, b);
+  }
+  static bool LaterOfTie(const Source& a, const Source& b);
 
   std::vector<std::unique_ptr<LogReader>> readers_;
   std::vector<Source> heap_;  // the earliest first
