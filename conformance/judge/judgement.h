@@ -67,6 +67,8 @@ struct Judgement {
   // From the invocation of a release to the return of the next acquire, if
   // that was waiting already.
   history::Histogram hand_off;
+  // From the kill of a holder to the next grant.
+  history::Histogram recovery;
 
   int64_t start_ns = 0;  // CLOCK_MONOTONIC of the first and last event
   int64_t end_ns = 0;
@@ -74,7 +76,7 @@ struct Judgement {
   double active_share = 0;     // of that time, all actors being at it
   double jain = 0;             // of acquisitions: 1 is fair, 1/n is one for all
   int64_t longest_streak = 0;  // grants in a row to one actor
-  std::vector<ActorSummary> actors;
+  std::vector<ActorSummary> actors;  // those that ever asked for the lock
 
   // Never two holders. Inconclusive if nobody ever held it or the history
   // contradicts itself.

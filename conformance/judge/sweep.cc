@@ -60,6 +60,7 @@ void Sweep::OnInvoke(State& state, const Event& event) {
   state.in_flight = event.op;
   state.invoked_ns = event.time_ns;
   state.grants_before = judgement_.acquisitions;
+  if (event.op == Op::kAcquire) state.asked = true;
   if (event.op == Op::kBreak) OnBreakInvoked(state, event);
   if (event.op == Op::kRelease && state.holds) {
     if (state.certain) {
@@ -111,6 +112,8 @@ void Sweep::BeginHold(State& state, const Event& event) {
     judgement_.hand_off.Record(event.time_ns - last_release_ns_);
   }
   last_release_ns_ = -1;
+  if (killed_ns_ >= 0) judgement_.recovery.Record(event.time_ns - killed_ns_);
+  killed_ns_ = -1;
   if (state.certain) return;  // it had it already: the same hold
   EndHold(state);
   for (const Actor holder : holders_) Suspect(states_[holder], event);
@@ -159,6 +162,7 @@ void Sweep::OnBreakInvoked(State& state, const Event& event) {
 
 void Sweep::OnCrash(State& state, const Event& event) {
   if (event.phase == Phase::kInvoke) {
+    if (state.holds) killed_ns_ = event.time_ns;
     // It is alive: it has yet to be killed.
     Confirm(state, event.time_ns, &event);
     EndCertainty(state, event.time_ns);
@@ -250,7 +254,7 @@ Judgement Sweep::Finish() {
     // Nothing ended its hold: it lasts beyond the last event.
     Confirm(state, out.end_ns + 1, nullptr);
     EndCertainty(state, out.end_ns);
-    if (summary.first_ns == 0) continue;  // a number that nobody has
+    if (!state.asked) continue;  // one that breaks, or nobody at all
     if (state.in_flight == Op::kAcquire) {
       summary.waits = true;
       summary.overtaken_max = std::max(summary.overtaken_max,

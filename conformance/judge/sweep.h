@@ -50,6 +50,7 @@ class Sweep {
     history::Op in_flight = kNone;
     int64_t invoked_ns = 0;     // of what is in flight
     int64_t grants_before = 0;  // when that was invoked
+    bool asked = false;         // for the lock, ever
     bool breaks_any = false;    // what is in flight is a break of any hold
     bool holds = false;         // from acquire's return to release's invoke
     bool certain = false;       // and nobody may have broken it since
@@ -85,6 +86,7 @@ class Sweep {
   int64_t held_since_ns_ = 0;     // while holders_ is not empty
   int64_t held_ns_ = 0;           // by anybody
   int64_t last_release_ns_ = -1;  // the hand-off that is under way
+  int64_t killed_ns_ = -1;        // the holder, and nobody got it since
   Actor last_grantee_ = history::kSupervisor;
   int64_t streak_ = 0;
   uint64_t grant_max_ = 0;

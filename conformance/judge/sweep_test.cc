@@ -267,6 +267,33 @@ TEST(Sweep, CountsWhatOverlapsOnceInTheHoldShare) {
   EXPECT_DOUBLE_EQ(judgement.hold_share, 0.4);
 }
 
+TEST(Sweep, RecoveryIsFromTheKillOfAHolderToTheNextGrant) {
+  const Judgement judgement = Script()
+                                  .Acquire(0, 10, 0)
+                                  .Invoke(20, 1, Op::kAcquire)
+                                  .Kill(100, 120, 0)
+                                  .Return(115, 1, Op::kAcquire)
+                                  .Release(130, 140, 1)
+                                  .Kill(150, 160, 1)
+                                  .Acquire(170, 200, 2)
+                                  .Judge();
+  EXPECT_EQ(judgement.recovery.count(), 1) << "the second one held nothing";
+  EXPECT_EQ(judgement.recovery.max(), 15);
+}
+
+TEST(Sweep, WhoOnlyBreaksIsNoContender) {
+  const Judgement judgement = Script()
+                                  .Acquire(0, 10, 0, 1)
+                                  .Invoke(20, 9, Op::kBreak, 1)
+                                  .Return(30, 9, Op::kBreak)
+                                  .Release(40, 50, 0, Result::kLost)
+                                  .Judge();
+  ASSERT_EQ(judgement.actors.size(), 1u);
+  EXPECT_EQ(judgement.actors[0].actor, 0u);
+  EXPECT_EQ(judgement.jain, 1);
+  EXPECT_EQ(judgement.lost_unexplained, 0);
+}
+
 TEST(Sweep, ALockThatWasLostWithoutABreakIsAFailure) {
   const Judgement judgement =
       Script().Acquire(1, 2, 0).Release(3, 4, 0, Result::kLost).Judge();

@@ -170,15 +170,23 @@ std::optional<ExitStatus> Child::Wait(TimePoint deadline) {
 }
 
 bool Child::WaitStopped(TimePoint deadline) {
+  return WaitFor(WSTOPPED | WNOWAIT, deadline);
+}
+
+bool Child::WaitContinued(TimePoint deadline) {
+  return WaitFor(WCONTINUED, deadline);
+}
+
+bool Child::WaitFor(int flags, TimePoint deadline) {
   return Eventually(
-      [this] {
+      [&] {
         siginfo_t info{};
         return running() &&
                waitid(P_PID, static_cast<id_t>(pid_), &info,
-                      WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+                      flags | WNOHANG) == 0 &&
                info.si_pid == pid_;
       },
-      deadline);
+      deadline, std::chrono::microseconds(100));
 }
 
 bool Child::Asleep() const {

@@ -68,6 +68,9 @@ class Child {
   // Waits until it is stopped (SIGSTOP) in the eyes of the kernel. False: it
   // is not by then, or has ended.
   bool WaitStopped(TimePoint deadline);
+  // The same for one that was stopped and goes on (SIGCONT); tells each time
+  // once.
+  bool WaitContinued(TimePoint deadline);
   // Whether it sleeps just now until something wakes it: it does not run, nor
   // wait for a processor or for a disk. False where that is not to be known.
   [[nodiscard]] bool Asleep() const;
@@ -84,6 +87,7 @@ class Child {
 
  private:
   [[nodiscard]] bool Reap(int flags);
+  bool WaitFor(int flags, TimePoint deadline);
   void Discard() noexcept;
 
   pid_t pid_ = -1;

@@ -154,7 +154,11 @@ TEST(Child, IsSeenToBeStopped) {
   EXPECT_FALSE(child.WaitStopped(In(5ms)));
   child.Kill(SIGSTOP);
   EXPECT_TRUE(child.WaitStopped(In(10s)));
+  EXPECT_FALSE(child.WaitContinued(In(5ms)));
   child.Kill(SIGCONT);
+  EXPECT_TRUE(child.WaitContinued(In(10s)));
+  EXPECT_FALSE(child.WaitContinued(In(5ms))) << "it was told already";
+  EXPECT_FALSE(child.WaitStopped(In(5ms)));
   EXPECT_EQ(child.Stop().signal, SIGKILL);
   EXPECT_FALSE(child.WaitStopped(In(5ms)));
 }
