@@ -182,8 +182,8 @@ bool Child::WaitFor(int flags, TimePoint deadline) {
       [&] {
         siginfo_t info{};
         return running() &&
-               waitid(P_PID, static_cast<id_t>(pid_), &info,
-                      flags | WNOHANG) == 0 &&
+               waitid(P_PID, static_cast<id_t>(pid_), &info, flags | WNOHANG) ==
+                   0 &&
                info.si_pid == pid_;
       },
       deadline, std::chrono::microseconds(100));

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "conformance/history/event.h"
+#include "stress/run/faults.h"
 
 namespace locklab::run {
 
@@ -19,18 +20,6 @@ struct Clash {
   history::Actor holder = 0;
   int64_t time_ns = 0;
 };
-
-// What a worker is about, as it says itself: right before the first call of it
-// and right after the last.
-enum class Stage : uint8_t {
-  kStarting,
-  kThinking,
-  kAcquiring,
-  kHolding,
-  kReleasing,
-  kDone,
-};
-inline constexpr size_t kStages = static_cast<size_t>(Stage::kDone) + 1;
 
 // One worker's place. Written by the worker, except where it says otherwise.
 struct alignas(kCacheLine) Slot {

@@ -35,7 +35,7 @@ constexpr auto kSlice = 20ms;
 constexpr std::chrono::milliseconds kStandstill = 10s;
 
 // What is wrong with a plan; empty: nothing.
-std::string Fault(const ContentionPlan& plan) {
+std::string FlawOf(const ContentionPlan& plan) {
   if (plan.processes < 1 ||
       plan.processes > static_cast<int>(history::kMaxActors)) {
     return fmt::format("{} processes were asked for; it takes 1 to {}",
@@ -48,7 +48,7 @@ std::string Fault(const ContentionPlan& plan) {
 }
 
 size_t Workers(const ContentionPlan& plan) {
-  return Fault(plan).empty() ? static_cast<size_t>(plan.processes) : 0;
+  return FlawOf(plan).empty() ? static_cast<size_t>(plan.processes) : 0;
 }
 
 // In memory, where recording disturbs no disk, if there is room for the logs;
@@ -91,7 +91,7 @@ Supervisor::Supervisor(const SubjectFactory& subject,
       gone_(Workers(plan)) {
   facts_.processes = plan.processes;
   facts_.counter_file = plan.counter_file;
-  facts_.trouble = Fault(plan);
+  facts_.trouble = FlawOf(plan);
   facts_.floor = plan.floor;
   if (plan.floor == 0) {
     facts_.floor = plan.acquisitions > 0 ? plan.acquisitions
