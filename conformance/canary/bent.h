@@ -20,7 +20,8 @@ class Bent : public Subject, public Inspector {
   explicit Bent(const Site& site, std::string_view backend = "link")
       : os_(site.os),
         sound_(site.lease.count() > 0
-                   ? BackendSubject(backend)->MakeLeased(site.path, site.lease)
+                   ? BackendSubject(backend)->MakeLeasedOn(os_, site.path,
+                                                           site.lease)
                    : BackendSubject(backend)->MakeOn(os_, site.path)) {}
 
   Outcome Acquire(std::chrono::nanoseconds timeout) override {
@@ -41,6 +42,7 @@ class Bent : public Subject, public Inspector {
   Outcome BreakIf(const lockfile::Owner& expected, bool* broke) override {
     return ask().BreakIf(expected, broke);
   }
+  Outcome Refresh() override { return ask().Refresh(); }
 
  protected:
   [[nodiscard]] Inspector& ask() const { return *sound_->inspector(); }

@@ -20,13 +20,11 @@ class RowFactory : public SubjectFactory {
       lockfile::os::Os& os, const std::string& path) const override {
     return row_.lock({.path = path, .seed = seed_, .os = os});
   }
-  [[nodiscard]] std::unique_ptr<Subject> MakeLeased(
-      const std::string& path, std::chrono::milliseconds lease) const override {
+  [[nodiscard]] std::unique_ptr<Subject> MakeLeasedOn(
+      lockfile::os::Os& os, const std::string& path,
+      std::chrono::milliseconds lease) const override {
     if (!row_.leases) return nullptr;
-    return row_.lock({.path = path,
-                      .seed = seed_,
-                      .os = lockfile::os::Os::Real(),
-                      .lease = lease});
+    return row_.lock({.path = path, .seed = seed_, .os = os, .lease = lease});
   }
   [[nodiscard]] lockfile::Traits traits() const override { return row_.traits; }
 

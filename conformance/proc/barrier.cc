@@ -33,6 +33,15 @@ void FutexWakeAll(std::atomic<uint32_t>& word) {
   syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
+bool WaitWhile(std::atomic<uint32_t>& word, uint32_t value,
+               TimePoint deadline) {
+  while (word.load() == value) {
+    if (Clock::now() >= deadline) return false;
+    FutexWait(word, value, deadline);
+  }
+  return true;
+}
+
 bool Barrier::ArriveAndWait(TimePoint deadline) {
   const uint32_t round = round_.load();
   if (arrived_.fetch_add(1) + 1 == parties_) {
@@ -41,11 +50,7 @@ bool Barrier::ArriveAndWait(TimePoint deadline) {
     FutexWakeAll(round_);
     return true;
   }
-  while (round_.load() == round) {
-    if (Clock::now() >= deadline) return false;
-    FutexWait(round_, round, deadline);
-  }
-  return true;
+  return WaitWhile(round_, round, deadline);
 }
 
 }  // namespace locklab::proc

@@ -18,6 +18,9 @@ namespace locklab::proc {
 void FutexWait(std::atomic<uint32_t>& word, uint32_t expected,
                TimePoint deadline);
 void FutexWakeAll(std::atomic<uint32_t>& word);
+// Sleeps until `word` is another one; false: it still is `value` at the
+// deadline. Whoever changes it calls FutexWakeAll.
+bool WaitWhile(std::atomic<uint32_t>& word, uint32_t value, TimePoint deadline);
 
 // Lives in Shared memory. A party that dies before it arrives makes the others
 // time out: nobody hangs.

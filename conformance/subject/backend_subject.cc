@@ -89,6 +89,11 @@ class LibrarySubject : public Subject, public Inspector {
     *broke = lock_.break_lock(expected, error);
     return OutcomeOf(error, lock_);
   }
+  Outcome Refresh() override {
+    std::error_code error;
+    lock_.refresh(error);
+    return OutcomeOf(error, lock_);
+  }
 
  private:
   std::error_code made_;  // before lock_, whose constructor sets it
@@ -108,11 +113,12 @@ class LibraryFactory : public SubjectFactory {
       lockfile::os::Os& os, const std::string& path) const override {
     return std::make_unique<LibrarySubject>(row_.name, path, &os);
   }
-  [[nodiscard]] std::unique_ptr<Subject> MakeLeased(
-      const std::string& path, std::chrono::milliseconds lease) const override {
+  [[nodiscard]] std::unique_ptr<Subject> MakeLeasedOn(
+      lockfile::os::Os& os, const std::string& path,
+      std::chrono::milliseconds lease) const override {
     // The kernel's locks are never broken.
     if (row_.traits.released_on_crash) return nullptr;
-    return std::make_unique<LibrarySubject>(row_.name, path, nullptr, lease);
+    return std::make_unique<LibrarySubject>(row_.name, path, &os, lease);
   }
   [[nodiscard]] lockfile::Traits traits() const override { return row_.traits; }
 

@@ -47,6 +47,13 @@ class Inspector {
   virtual lockfile::Liveness HolderLife() = 0;
   virtual Outcome Break(bool* broke) = 0;
   virtual Outcome BreakIf(const lockfile::Owner& expected, bool* broke) = 0;
+  // Of a lock that is held under a lease: tells the others that its holder
+  // lives.
+  virtual Outcome Refresh() {
+    return {.got = Got::kError,
+            .message = "it has no lease to refresh",
+            .code = lockfile::Errc::kUnsupported};
+  }
 };
 
 // One lock object in one process. Not shared between threads. May be created
@@ -80,11 +87,17 @@ class SubjectFactory {
   }
   // The same lock, held under a lease: others may take it when they have
   // watched it unrefreshed for so long. nullptr: this lock has no leases.
-  [[nodiscard]] virtual std::unique_ptr<Subject> MakeLeased(
-      const std::string& path, std::chrono::milliseconds lease) const {
+  [[nodiscard]] virtual std::unique_ptr<Subject> MakeLeasedOn(
+      lockfile::os::Os& os, const std::string& path,
+      std::chrono::milliseconds lease) const {
+    (void)os;
     (void)path;
     (void)lease;
     return nullptr;
+  }
+  [[nodiscard]] std::unique_ptr<Subject> MakeLeased(
+      const std::string& path, std::chrono::milliseconds lease) const {
+    return MakeLeasedOn(lockfile::os::Os::Real(), path, lease);
   }
   // What it declares of itself; claims that cannot hold are left out.
   [[nodiscard]] virtual lockfile::Traits traits() const { return {}; }

@@ -22,10 +22,17 @@ namespace {
 constexpr auto kNothing = [](const Result&) {};
 constexpr auto kAlways = [] { return true; };
 
+std::vector<Operation> AllOperations() {
+  std::vector<Operation> all;
+  for (const OperationRow& row : Operations()) all.push_back(row.operation);
+  return all;
+}
+
 TEST(Point, HasANameThatIsReadBack) {
   for (const Point& point :
        {Point{Operation::kAcquire, 7, Fate::kDieBefore},
         Point{Operation::kHold, 1, Fate::kDieAfter},
+        Point{Operation::kRefresh, 2, Fate::kError, EDQUOT},
         Point{Operation::kRelease, 3, Fate::kError, EIO},
         Point{Operation::kBreak, 12, Fate::kLostReply, EEXIST}}) {
     const auto read = ParsePoint(PointName(point));
@@ -49,9 +56,7 @@ class Backend : public testing::TestWithParam<const lockfile::BackendRow*> {
 
 TEST_P(Backend, SurvivesEveryDeath) {
   Laboratory laboratory(*subject_, dir_.path(), EngineFor(*subject_));
-  const Plan plan{.operations = {Operation::kAcquire, Operation::kHold,
-                                 Operation::kRelease, Operation::kBreak},
-                  .waiters = {0, 1, 3}};
+  const Plan plan{.operations = AllOperations(), .waiters = {0, 1, 3}};
   const Enumeration done = Enumerate(laboratory, plan, kNothing, kAlways);
   for (const Result& result : done.results) {
     EXPECT_EQ(VerdictName(result.finding.verdict), "pass")
@@ -68,8 +73,7 @@ TEST_P(Backend, SurvivesEveryDeath) {
 
 TEST_P(Backend, SurvivesEveryErrorAndLostReply) {
   Laboratory laboratory(*subject_, dir_.path(), Engine::kSeam);
-  const Plan plan{.operations = {Operation::kAcquire, Operation::kRelease,
-                                 Operation::kBreak},
+  const Plan plan{.operations = AllOperations(),
                   .waiters = {0},
                   .deaths = false,
                   .errors = true,

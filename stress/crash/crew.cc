@@ -36,12 +36,10 @@ class ParkingOs : public lockfile::os::ForwardingOs {
 
 bool AwaitValue(std::atomic<uint32_t>& word, uint32_t value,
                 proc::TimePoint deadline) {
-  for (;;) {
-    const uint32_t seen = word;
-    if (seen == value) return true;
-    if (proc::Clock::now() >= deadline) return word == value;
-    proc::FutexWait(word, seen, deadline);
+  for (uint32_t seen = word; seen != value; seen = word) {
+    if (!proc::WaitWhile(word, seen, deadline)) return false;
   }
+  return true;
 }
 
 }  // namespace
@@ -53,9 +51,7 @@ class Crew::Waiter {
 
   [[noreturn]] void Serve() {
     for (;;) {
-      while (post_.ordered == post_.done) {
-        proc::FutexWait(post_.ordered, post_.done, lockfile::os::kForever);
-      }
+      proc::WaitWhile(post_.ordered, post_.done, proc::kForever);
       Obey();
       post_.done.store(post_.ordered);
       // Whoever waits for it to be parked need not, any more.

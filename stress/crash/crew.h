@@ -42,8 +42,6 @@ class Crew {
   // Ends one that hangs, and puts another in its place. Throws.
   void Replace(int index);
 
-  [[nodiscard]] int size() const { return static_cast<int>(posts_.size()); }
-
  private:
   struct Post {
     std::atomic<uint32_t> ordered;

@@ -94,8 +94,7 @@ class Course {
                         &*bench_.scene);
     });
     AwaitReady(&victim);
-    const bool held = point_.operation == Operation::kHold ||
-                      point_.operation == Operation::kRelease;
+    const bool held = HoldsAtFirst(point_.operation);
     for (int i = 0; i < point_.waiters; ++i) Order(i);
     // A lock that waits in ways of its own is given a moment to get there.
     for (int i = 0; held && i < point_.waiters; ++i) {
@@ -178,8 +177,9 @@ class Course {
           "the victim {}, which was not the plan", end->Describe()));
     }
     if (!killed && !end->ok()) {
-      throw Finding::Fail(
-          fmt::format("the victim {} after {}", end->Describe(), At()));
+      throw Finding::Fail(fmt::format("the victim {} after {}: {}",
+                                      end->Describe(), At(),
+                                      static_cast<const char*>(trace.error)));
     }
   }
 
@@ -283,12 +283,15 @@ std::string Laboratory::Excuse(Operation operation) const {
   const auto lock =
       state_->subject.MakeOn(lockfile::os::Os::Real(), state_->dir + "/excuse");
   if (lock == nullptr) return "its system calls cannot be stopped at";
+  if (operation == Operation::kRefresh &&
+      !MakeVictims(state_->subject, Operation::kRefresh,
+                   lockfile::os::Os::Real(), state_->dir + "/excuse")) {
+    return "it has no leases";
+  }
   if (operation != Operation::kBreak) return "";
   if (lock->inspector() == nullptr) return "it has no break";
   return state_->subject.traits().breakable ? "" : "the kernel frees it";
 }
-
-Engine Laboratory::engine() const { return state_->engine; }
 
 Result Laboratory::Try(const Point& point) {
   return Course(*state_, point).Run();

@@ -57,7 +57,6 @@ class Laboratory {
 
   // Why nothing can be found out about this lock; empty: it can.
   [[nodiscard]] std::string Excuse(Operation operation) const;
-  [[nodiscard]] Engine engine() const;
 
   // Takes some milliseconds, or the bound a few times if the lock hangs.
   [[nodiscard]] Result Try(const Point& point);

@@ -10,7 +10,7 @@
 namespace locklab::crash {
 
 // What the victim is doing.
-enum class Operation { kAcquire, kHold, kRelease, kBreak };
+enum class Operation { kAcquire, kHold, kRefresh, kRelease, kBreak };
 struct OperationRow {
   Operation operation;
   std::string_view name;
@@ -18,6 +18,11 @@ struct OperationRow {
 };
 [[nodiscard]] std::span<const OperationRow> Operations();
 [[nodiscard]] std::string_view OperationName(Operation operation);
+// Whether the victim holds the lock when the operation begins.
+[[nodiscard]] inline bool HoldsAtFirst(Operation operation) {
+  return operation == Operation::kHold || operation == Operation::kRefresh ||
+         operation == Operation::kRelease;
+}
 
 // What happens at the point.
 enum class Fate {
@@ -52,8 +57,9 @@ struct Point {
 // The errors that a filesystem may plausibly give to any lock at this call of
 // the seam ("Link"); empty: none.
 [[nodiscard]] std::span<const int> PlausibleErrors(std::string_view call);
-// What a server that did it, but whose reply was lost, makes of a retry.
-// 0: the call is not one that changes a name.
+// What a call may report though it was done: what a server whose reply was
+// lost makes of a retry, what close(2) hears of an earlier write. Empty: it
+// does not.
 [[nodiscard]] std::span<const int> LostReplyErrors(std::string_view call);
 
 }  // namespace locklab::crash

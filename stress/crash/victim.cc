@@ -25,6 +25,9 @@ using lockfile::os::SysResult;
 // Whoever does not get the lock by then says so.
 constexpr auto kPatience = 10s;
 
+// Nobody waits for it to run out: that its holder died is proven before.
+constexpr auto kLease = 60s;
+
 void Copy(std::string_view text, char* to, size_t size) {
   const size_t length = std::min(text.size(), size - 1);
   std::memcpy(to, text.data(), length);
@@ -100,13 +103,13 @@ class Victim {
         led_(engine == Engine::kPtrace),
         point_(point),
         scene_(*scene),
-        lock_(led_ ? subject.Make(path) : subject.MakeOn(os_, path)) {
+        lock_(MakeVictims(subject, point.operation,
+                          led_ ? lockfile::os::Os::Real() : os_, path)) {
     if (led_) LetParentLead();
   }
 
   int Run() {
-    const bool holds = point_.operation == Operation::kHold ||
-                       point_.operation == Operation::kRelease;
+    const bool holds = HoldsAtFirst(point_.operation);
     if (holds && !Acquire("the victim's acquire beforehand")) return 1;
     if (holds) scene_.witness.Enter(kVictim);
     if (point_.operation == Operation::kBreak) {
@@ -117,8 +120,7 @@ class Victim {
         return 1;
       }
     }
-    if (!AwaitGo()) return 1;
-    Act();
+    if (!AwaitGo() || !Act()) return 1;
     lock_.reset();
     scene_.trace.finished = true;
     return 0;
@@ -126,22 +128,13 @@ class Victim {
 
  private:
   bool Acquire(const char* what) {
-    const Outcome outcome = lock_->Acquire(kPatience);
-    if (outcome.ok()) return true;
-    Copy(std::string(what) + ": " + outcome.message, scene_.trace.error,
-         sizeof scene_.trace.error);
-    return false;
+    return Tell(what, lock_->Acquire(kPatience));
   }
 
   bool AwaitGo() {
     scene_.ready = 1;
     proc::FutexWakeAll(scene_.ready);
-    const auto deadline = proc::In(kPatience);
-    while (scene_.go == 0) {
-      if (proc::Clock::now() >= deadline) return false;
-      proc::FutexWait(scene_.go, 0, deadline);
-    }
-    return true;
+    return proc::WaitWhile(scene_.go, 0, proc::In(kPatience));
   }
 
   // Between these two the calls are counted.
@@ -154,36 +147,49 @@ class Victim {
     os_.Disarm();
   }
 
-  void Act() {
+  bool Act() {
     if (point_.operation == Operation::kHold) os_.Die();
     Arm();
     bool holds = false;
-    if (point_.operation == Operation::kAcquire) {
-      holds = Acquire("acquire");
-      if (holds) scene_.witness.Enter(kVictim);
-    } else if (point_.operation == Operation::kRelease) {
-      Release();
-    } else {
-      Break();
+    switch (point_.operation) {
+      case Operation::kHold:
+        break;
+      case Operation::kAcquire:
+        holds = Acquire("acquire");
+        if (holds) scene_.witness.Enter(kVictim);
+        break;
+      case Operation::kRefresh:
+        Tell("refresh", lock_->inspector()->Refresh());
+        holds = true;
+        break;
+      case Operation::kRelease:
+        Release();
+        break;
+      case Operation::kBreak:
+        Break();
+        break;
     }
     Disarm();
-    if (holds) Release();
+    // Whatever a refresh came to, it is no reason to lose the lock.
+    return !holds || Release() || point_.operation != Operation::kRefresh;
+  }
+
+  // True: it went well.
+  bool Tell(const char* what, const Outcome& outcome) {
+    if (outcome.ok()) return true;
+    Copy(std::string(what) + ": " + outcome.message, scene_.trace.error,
+         sizeof scene_.trace.error);
+    return false;
   }
 
   void Break() {
     bool broke = false;
-    const Outcome outcome = lock_->inspector()->BreakIf(*corpse_, &broke);
-    if (outcome.ok()) return;
-    Copy("break: " + outcome.message, scene_.trace.error,
-         sizeof scene_.trace.error);
+    Tell("break", lock_->inspector()->BreakIf(*corpse_, &broke));
   }
 
-  void Release() {
+  bool Release() {
     scene_.witness.Leave(kVictim);
-    const Outcome outcome = lock_->Release();
-    if (outcome.ok()) return;
-    Copy("release: " + outcome.message, scene_.trace.error,
-         sizeof scene_.trace.error);
+    return Tell("release", lock_->Release());
   }
 
   FatedOs os_;
@@ -195,6 +201,14 @@ class Victim {
 };
 
 }  // namespace
+
+std::unique_ptr<Subject> MakeVictims(const SubjectFactory& subject,
+                                     Operation operation, lockfile::os::Os& os,
+                                     const std::string& path) {
+  return operation == Operation::kRefresh
+             ? subject.MakeLeasedOn(os, path, kLease)
+             : subject.MakeOn(os, path);
+}
 
 int VictimMain(const SubjectFactory& subject, const std::string& path,
                const Point& point, Engine engine, Scene* scene) {

@@ -2,6 +2,7 @@
 #ifndef LOCKLAB_STRESS_CRASH_VICTIM_H_
 #define LOCKLAB_STRESS_CRASH_VICTIM_H_
 
+#include <memory>
 #include <string>
 
 #include "conformance/subject/subject.h"
@@ -10,6 +11,11 @@
 #include "stress/crash/scene.h"
 
 namespace locklab::crash {
+
+// The lock as its victim takes it. nullptr: it is not to be had so.
+[[nodiscard]] std::unique_ptr<Subject> MakeVictims(
+    const SubjectFactory& subject, Operation operation, lockfile::os::Os& os,
+    const std::string& path);
 
 // The body of the victim's process: comes to where the operation begins, says
 // so, waits for the word to go, and runs into its fate. Returns the exit code:

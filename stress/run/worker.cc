@@ -96,12 +96,7 @@ int Worker::Run() {
 bool Worker::WaitForStart() {
   board_.ready.fetch_add(1);
   proc::FutexWakeAll(board_.ready);
-  const proc::TimePoint deadline = proc::In(plan_.deadline);
-  while (board_.go.load() == 0) {
-    if (proc::Clock::now() >= deadline) return false;
-    proc::FutexWait(board_.go, 0, deadline);
-  }
-  return true;
+  return proc::WaitWhile(board_.go, 0, proc::In(plan_.deadline));
 }
 
 bool Worker::MayGoOn() {

@@ -421,7 +421,8 @@ Run SetUpCrash(CLI::App& app, Context& context) {
                      "; also canary:NAME. Default: all of the library.")
       ->type_name("LIST");
   app.add_option("--operation", flags->operations,
-                 "What the victim is doing: acquire, hold, release, break. "
+                 "What the victim is doing: acquire, hold, refresh, release, "
+                 "break. "
                  "Default: each of them.")
       ->type_name("LIST");
   app.add_option("--waiters", flags->waiters,
