@@ -142,8 +142,7 @@ TEST_F(LogTest, RefusesToOverwriteAnotherLog) {
 TEST_F(LogTest, StopsAtItsLimit) {
   const std::string path = LogPath(dir_.path(), 1);
   {
-    LogWriter writer(path, {});
-    writer.LimitTo(2);
+    LogWriter writer(path, {}, 2);
     EXPECT_TRUE(writer.Invoke(Op::kAcquire));
     EXPECT_TRUE(writer.Invoke(Op::kAcquire));
     EXPECT_EQ(writer.error(), 0);
@@ -153,9 +152,29 @@ TEST_F(LogTest, StopsAtItsLimit) {
   EXPECT_EQ(Count(path), 2u);
 }
 
+// In windows of 2,048 events.
+TEST_F(LogTest, TakesUpWhatForksRecorded) {
+  const std::string path = LogPath(dir_.path(), 1);
+  uint32_t expected = 0;
+  {
+    LogWriter writer(path, {}, 100'000);
+    for (const uint32_t events : {0u, 3u, 1917u, 5000u, 2048u}) {
+      proc::Child child = proc::Child::Spawn([&] {
+        for (uint32_t i = 0; i < events; ++i) writer.Invoke(Op::kAcquire);
+        return 0;
+      });
+      ASSERT_TRUE(child.Wait(proc::kForever)->ok());
+      writer.CatchUp();
+      ASSERT_TRUE(writer.Invoke(Op::kRelease));
+      expected += events + 1;
+      EXPECT_EQ(writer.recorded(), expected);
+    }
+  }
+  EXPECT_EQ(Count(path), expected);
+}
+
 TEST_F(LogTest, WhatWasReservedCanBeRecorded) {
-  LogWriter writer(LogPath(dir_.path(), 1), {});
-  writer.LimitTo(20'000);
+  LogWriter writer(LogPath(dir_.path(), 1), {}, 20'000);
   uint32_t recorded = 0;
   while (writer.Reserve(7)) {
     for (int i = 0; i < 7; ++i) ASSERT_TRUE(writer.Invoke(Op::kAcquire));

@@ -18,8 +18,17 @@
 namespace locklab::history {
 namespace {
 
-// Mapped at a time: 8,192 events, and a multiple of every page size.
-constexpr int64_t kWindow = int64_t{8192} * sizeof(Event);
+// Mapped at a time: at most 8,192 events, at least as much as the largest page
+// of Linux.
+constexpr int64_t kLargestWindow = int64_t{8192} * sizeof(Event);
+constexpr int64_t kSmallestWindow = 65536;
+
+// A sixteenth of what may come at most: a thousand writers need not have room
+// for thousands of events each before the first of them.
+int64_t WindowFor(uint32_t limit) {
+  const int64_t share = int64_t{limit} * sizeof(Event) / 16;
+  return share >= kLargestWindow ? kLargestWindow : kSmallestWindow;
+}
 
 std::string KernelName() {
   utsname names{};
@@ -34,8 +43,12 @@ int64_t NowNs() {
          std::chrono::nanoseconds(1);
 }
 
-LogWriter::LogWriter(std::string path, LogInfo info)
-    : path_(std::move(path)), actor_(info.actor), owner_(getpid()) {
+LogWriter::LogWriter(std::string path, LogInfo info, uint32_t limit)
+    : path_(std::move(path)),
+      actor_(info.actor),
+      owner_(getpid()),
+      window_bytes_(WindowFor(limit)),
+      limit_(limit) {
   fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   const int error = fd_ < 0 ? errno : MapWindow(0);
   if (error != 0) {
@@ -53,7 +66,7 @@ LogWriter::LogWriter(std::string path, LogInfo info)
 }
 
 LogWriter::~LogWriter() {
-  munmap(window_, kWindow);
+  munmap(window_, window_bytes_);
   if (owner_ == getpid()) {
     const int64_t size =
         int64_t{kHeaderBytes} +
@@ -96,9 +109,23 @@ bool LogWriter::Reserve(uint32_t events) {
     error_ = EFBIG;
   }
   if (error_ == 0 && end_ - next_ < static_cast<ptrdiff_t>(events)) {
-    error_ = AllocateTo(window_end_ + kWindow);
+    error_ = AllocateTo(window_end_ + window_bytes_);
   }
   return error_ == 0;
+}
+
+void LogWriter::CatchUp() {
+  for (;;) {
+    for (; next_ != end_; ++next_, ++sequence_) {
+      if (std::atomic_ref(next_->sequence).load(std::memory_order_acquire) ==
+          0) {
+        return;
+      }
+    }
+    // What is in the way now was in the fork's way, too.
+    allocated_ = std::max(allocated_, window_end_);
+    if (!Grow()) return;
+  }
 }
 
 int LogWriter::AllocateTo(int64_t end) {
@@ -114,16 +141,16 @@ bool LogWriter::Grow() {
 }
 
 int LogWriter::MapWindow(int64_t offset) {
-  const int error = AllocateTo(offset + kWindow);
+  const int error = AllocateTo(offset + window_bytes_);
   if (error != 0) return error;
-  void* memory = mmap(nullptr, kWindow, PROT_READ | PROT_WRITE,
+  void* memory = mmap(nullptr, window_bytes_, PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_POPULATE, fd_, offset);
   if (memory == MAP_FAILED) return errno;
-  if (window_ != nullptr) munmap(window_, kWindow);
+  if (window_ != nullptr) munmap(window_, window_bytes_);
   window_ = static_cast<char*>(memory);
-  window_end_ = offset + kWindow;
+  window_end_ = offset + window_bytes_;
   next_ = reinterpret_cast<Event*>(window_);
-  end_ = reinterpret_cast<Event*>(window_ + kWindow);
+  end_ = reinterpret_cast<Event*>(window_ + window_bytes_);
   return 0;
 }
 

@@ -22,17 +22,19 @@ namespace locklab::history {
 // is written to, so that a full disk is an error and not a SIGBUS.
 class LogWriter {
  public:
-  // Makes the file, which must not exist, with its header. Throws
-  // HistoryError.
-  LogWriter(std::string path, LogInfo info);
+  // Makes the file, which must not exist, with its header. Refuses to record
+  // more than `limit` events: a bound on the file's size. A writer with a small
+  // limit needs little room at first. Throws HistoryError.
+  LogWriter(std::string path, LogInfo info,
+            uint32_t limit = std::numeric_limits<uint32_t>::max());
   // Cuts the file to what was recorded; a fork that inherited it does not.
   ~LogWriter();
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
   // Records one event with the present time: some tens of nanoseconds, except
-  // that every 8,192nd event makes room for more. False: there is no room
-  // left (see error()); nothing was recorded, nor will be.
+  // that every 8,192nd event, or less, makes room for more. False: there is no
+  // room left (see error()); nothing was recorded, nor will be.
   bool Invoke(Op op, uint64_t token = 0) {
     return Append({.token = token, .op = op, .phase = Phase::kInvoke});
   }
@@ -49,12 +51,13 @@ class LogWriter {
   // The same for an event of another actor: the supervisor tells of deaths.
   bool AppendFor(Actor actor, Event event);
 
-  // Makes sure that the next `events` (8,000 at most) will not fail for want
+  // Makes sure that the next `events` (100 at most) will not fail for want
   // of space. False: they would; see error().
   [[nodiscard]] bool Reserve(uint32_t events);
 
-  // Refuses to record more than `events`: a bound on the file's size.
-  void LimitTo(uint32_t events) { limit_ = events; }
+  // Takes up what a fork of this process, which has ended, recorded with its
+  // copy of this writer.
+  void CatchUp();
 
   [[nodiscard]] uint32_t recorded() const { return sequence_; }
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -71,12 +74,13 @@ class LogWriter {
   int fd_ = -1;
   pid_t owner_ = -1;
   char* window_ = nullptr;
+  int64_t window_bytes_;
   int64_t window_end_ = 0;  // offset in the file
   int64_t allocated_ = 0;   // up to this offset
   Event* next_ = nullptr;
   Event* end_ = nullptr;
   uint32_t sequence_ = 0;
-  uint32_t limit_ = std::numeric_limits<uint32_t>::max();
+  uint32_t limit_;
   int error_ = 0;
 };
 

@@ -69,6 +69,8 @@ struct Judgement {
   history::Histogram hand_off;
   // From the kill of a holder to the next grant.
   history::Histogram recovery;
+  // From an actor's release to the return of its own next acquire.
+  history::Histogram reacquire;
 
   int64_t start_ns = 0;  // CLOCK_MONOTONIC of the first and last event
   int64_t end_ns = 0;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "conformance/judge/merge.h"
+
 namespace locklab::judge {
 
 using history::Op;
@@ -68,7 +70,7 @@ void Sweep::OnInvoke(State& state, const Event& event) {
     }
     EndCertainty(state, event.time_ns);
     EndHold(state);
-    last_release_ns_ = event.time_ns;
+    state.released_ns = last_release_ns_ = event.time_ns;
   }
 }
 
@@ -114,6 +116,9 @@ void Sweep::BeginHold(State& state, const Event& event) {
   last_release_ns_ = -1;
   if (killed_ns_ >= 0) judgement_.recovery.Record(event.time_ns - killed_ns_);
   killed_ns_ = -1;
+  if (state.released_ns > 0) {
+    judgement_.reacquire.Record(event.time_ns - state.released_ns);
+  }
   if (state.certain) return;  // it had it already: the same hold
   EndHold(state);
   for (const Actor holder : holders_) Suspect(states_[holder], event);
@@ -247,8 +252,6 @@ Judgement Sweep::Finish() {
   Judgement& out = judgement_;
   int64_t all_from = out.start_ns;
   int64_t all_to = out.end_ns;
-  double sum = 0;
-  double squares = 0;
   for (State& state : states_) {
     ActorSummary& summary = state.summary;
     // Nothing ended its hold: it lasts beyond the last event.
@@ -262,9 +265,6 @@ Judgement Sweep::Finish() {
     }
     all_from = std::max(all_from, summary.first_ns);
     all_to = std::min(all_to, summary.last.time_ns);
-    const auto count = static_cast<double>(summary.acquisitions);
-    sum += count;
-    squares += count * count;
     out.actors.push_back(summary);
   }
   const auto total = static_cast<double>(out.end_ns - out.start_ns);
@@ -273,9 +273,7 @@ Judgement Sweep::Finish() {
     out.active_share =
         static_cast<double>(std::max<int64_t>(all_to - all_from, 0)) / total;
   }
-  if (squares > 0) {
-    out.jain = sum * sum / (static_cast<double>(out.actors.size()) * squares);
-  }
+  out.jain = JainOf(out.actors);
   return std::move(judgement_);
 }
 

@@ -49,6 +49,7 @@ class Sweep {
     ActorSummary summary;
     history::Op in_flight = kNone;
     int64_t invoked_ns = 0;     // of what is in flight
+    int64_t released_ns = 0;    // its last release was invoked; 0: none was
     int64_t grants_before = 0;  // when that was invoked
     bool asked = false;         // for the lock, ever
     bool breaks_any = false;    // what is in flight is a break of any hold

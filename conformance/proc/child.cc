@@ -123,6 +123,12 @@ Child Child::Spawn(const std::function<int()>& body, SpawnOptions options) {
   return child;
 }
 
+bool Child::AnyEnded() {
+  siginfo_t info{};
+  return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid != 0;
+}
+
 Child::Child(Child&& other) noexcept { *this = std::move(other); }
 
 Child& Child::operator=(Child&& other) noexcept {

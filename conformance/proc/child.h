@@ -54,6 +54,10 @@ class Child {
   static Child Spawn(const std::function<int()>& body,
                      SpawnOptions options = {});
 
+  // Whether any child of this process has ended and was not waited for yet:
+  // one look instead of one at each of a thousand.
+  [[nodiscard]] static bool AnyEnded();
+
   Child() = default;  // none
   Child(Child&& other) noexcept;
   Child& operator=(Child&& other) noexcept;
