@@ -21,7 +21,7 @@ struct Clash {
   int64_t time_ns = 0;
 };
 
-// One worker's place. Written by the worker, except where it says otherwise.
+// One contender's place. Written by the worker, except where it says otherwise.
 struct alignas(kCacheLine) Slot {
   // The supervisor is about to kill it, or found it dead: what it holds, the
   // kernel or the next contender may take.
@@ -39,6 +39,10 @@ struct alignas(kCacheLine) Slot {
   std::atomic<bool> out_of_room{false};  // for its history
   std::atomic<int64_t> updates{0};       // of the counter file, finished ones
   std::atomic<bool> updating{false};
+  // Of what it did between start and end; 0 if it was killed.
+  std::atomic<int64_t> cpu_ns{0};  // user and system
+  std::atomic<int64_t> slept{0};   // times that it gave up the processor
+  std::atomic<int64_t> preempted{0};
   std::array<char, 240> error{};  // the first call that failed, and how
 };
 
@@ -51,6 +55,7 @@ struct Trap {
   std::atomic<uint32_t> who{0};    // actor + 1 of who is held up
 };
 
+// What the contenders for one lock share.
 struct Board {
   // Who holds the lock: actor + 1, 0 for nobody.
   alignas(kCacheLine) std::atomic<uint32_t> owner{0};
@@ -62,16 +67,28 @@ struct Board {
   std::atomic<int64_t> stale_reads{0};
   std::atomic<int> counter_errno{0};
   alignas(kCacheLine) Trap trap;
-  // How many acquisitions were begun, where their number is bounded.
+  // Whose turn it is, counted without end, where a scenario has turns. Futex.
+  alignas(kCacheLine) std::atomic<uint32_t> baton{0};
+
+  std::atomic<int64_t> clashes{0};
+  std::array<Clash, 4> first_clashes{};
+};
+
+// What starts and stops all workers of a run.
+struct Gate {
+  // How many turns were begun, where their number is bounded.
   alignas(kCacheLine) std::atomic<int64_t> tickets{0};
 
   alignas(kCacheLine) std::atomic<uint32_t> ready{0};  // futex
   std::atomic<uint32_t> go{0};                         // futex
   std::atomic<uint32_t> finished{0};                   // futex
-  std::atomic<bool> stop{false};
+  std::atomic<uint32_t> stop{0};     // futex; 1: no more turns
+  std::atomic<int64_t> start_ns{0};  // when `go` was given
 
-  std::atomic<int64_t> clashes{0};
-  std::array<Clash, 4> first_clashes{};
+  // Where all workers meet, again and again: how many are there, and how
+  // often all were. The second is a futex.
+  alignas(kCacheLine) std::atomic<uint32_t> arrived{0};
+  std::atomic<uint32_t> meetings{0};
 };
 
 }  // namespace locklab::run

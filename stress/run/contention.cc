@@ -1,7 +1,11 @@
 #include "stress/run/contention.h"
 
+#include <utility>
+#include <vector>
+
 #include "conformance/proc/interrupts.h"
 #include "stress/run/facts.h"
+#include "stress/run/merge.h"
 #include "stress/run/supervisor.h"
 
 namespace locklab::run {
@@ -9,7 +13,12 @@ namespace locklab::run {
 ContentionResult RunContention(const SubjectFactory& subject,
                                const ContentionPlan& plan) {
   const proc::Interrupts interrupts;
-  return Conclude(Supervisor(subject, plan).Run());
+  std::vector<Facts> locks = Supervisor(subject, plan).Run();
+  ContentionResult result = Conclude(std::move(locks.front()));
+  for (size_t i = 1; i < locks.size(); ++i) {
+    Merge(Conclude(std::move(locks[i])), judge::Lie::kBeside, &result);
+  }
+  return result;
 }
 
 ContentionPlan PlanOf(const Contest& contest, const std::string& dir) {

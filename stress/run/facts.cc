@@ -87,7 +87,7 @@ std::string DescribeHung(const Facts& facts) {
   constexpr size_t kNamed = 4;
   const judge::Judgement& judgement = facts.judgement;
   std::string text =
-      fmt::format("{} of {} workers hang", facts.hung.size(), facts.processes);
+      fmt::format("{} of {} workers hang", facts.hung.size(), facts.contenders);
   size_t named = 0;
   for (const judge::ActorSummary& actor : judgement.actors) {
     if (std::find(facts.hung.begin(), facts.hung.end(), actor.actor) ==
@@ -115,29 +115,8 @@ Finding Progress(const Facts& facts) {
 }
 
 Finding Fairness(const Facts& facts) {
-  const judge::Judgement& judgement = facts.judgement;
-  if (facts.processes == 0 || judgement.acquisitions == 0) {
-    return Qualify(Finding::Inconclusive("nobody got it"), facts);
-  }
-  int64_t slowest = judgement.acquisitions;
-  size_t seen = 0;
-  for (const judge::ActorSummary& actor : judgement.actors) {
-    if (actor.actor == history::kSupervisor) continue;
-    slowest = std::min(slowest, actor.acquisitions);
-    ++seen;
-  }
-  if (seen < static_cast<size_t>(facts.processes)) slowest = 0;
-  const double mean = static_cast<double>(judgement.acquisitions) /
-                      static_cast<double>(facts.processes);
-  std::string text = fmt::format(
-      "the slowest of {} processes got it {} times, {:.0f} % of the mean "
-      "(Jain index {:.3f})",
-      facts.processes, slowest, 100 * static_cast<double>(slowest) / mean,
-      judgement.jain);
-  const bool fair = 2 * static_cast<double>(slowest) >= mean;
-  return Qualify(
-      fair ? Finding::Pass(std::move(text)) : Finding::Fail(std::move(text)),
-      facts);
+  return Qualify(FairnessOf(facts.judgement, facts.processes, facts.contenders),
+                 facts);
 }
 
 std::vector<std::string> Evidence(const Facts& facts) {
@@ -158,6 +137,30 @@ std::vector<std::string> Evidence(const Facts& facts) {
 
 }  // namespace
 
+Finding FairnessOf(const judge::Judgement& judgement, int processes,
+                   int contenders) {
+  if (contenders == 0 || judgement.acquisitions == 0) {
+    return Finding::Inconclusive("nobody got it");
+  }
+  int64_t slowest = judgement.acquisitions;
+  int seen = 0;
+  for (const judge::ActorSummary& actor : judgement.actors) {
+    if (actor.actor == history::kSupervisor) continue;
+    slowest = std::min(slowest, actor.acquisitions);
+    ++seen;
+  }
+  if (seen < contenders) slowest = 0;
+  const double mean = static_cast<double>(judgement.acquisitions) / contenders;
+  std::string text = fmt::format(
+      "the slowest of {} {} got it {} times, {:.0f} % of the mean (Jain index "
+      "{:.3f})",
+      contenders, contenders == processes ? "processes" : "contenders", slowest,
+      100 * static_cast<double>(slowest) / mean, judgement.jain);
+  return 2 * static_cast<double>(slowest) >= mean
+             ? Finding::Pass(std::move(text))
+             : Finding::Fail(std::move(text));
+}
+
 ContentionResult Conclude(Facts facts) {
   ContentionResult result;
   const bool counted = facts.counter_file && facts.counter_errno == 0;
@@ -175,6 +178,8 @@ ContentionResult Conclude(Facts facts) {
     }
   }
   result.processes = facts.processes;
+  result.contenders = facts.contenders;
+  result.usage = facts.usage;
   result.acquisitions = facts.judgement.acquisitions;
   result.violations = facts.judgement.violations;
   result.witness_violations = facts.clashes;

@@ -12,9 +12,11 @@
 
 namespace locklab::run {
 
+// Of one lock.
 struct Facts {
   int processes = 0;
-  int64_t floor = 0;  // of acquisitions
+  int contenders = 0;  // for this lock
+  int64_t floor = 0;   // of acquisitions
   bool counter_file = true;
 
   // The first thing that went wrong with the run itself; empty: nothing did.
@@ -33,10 +35,15 @@ struct Facts {
   int64_t stale_reads = 0;
   int died_updating = 0;  // workers, whose last update may or may not count
 
+  Usage usage;
   judge::Judgement judgement;
 };
 
 [[nodiscard]] ContentionResult Conclude(Facts facts);
+
+// Whether the slowest got half of its share at least.
+[[nodiscard]] Finding FairnessOf(const judge::Judgement& judgement,
+                                 int processes, int contenders);
 
 }  // namespace locklab::run
 

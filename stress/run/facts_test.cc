@@ -12,6 +12,7 @@ namespace {
 Facts Good() {
   Facts facts;
   facts.processes = 2;
+  facts.contenders = 2;
   facts.floor = 100;
   facts.updates = 100;
   facts.counter = 100;

@@ -13,15 +13,23 @@
 
 namespace locklab::run {
 
+class Worker;
+
 struct ContentionPlan {
   std::string dir;  // on the filesystem under test; a directory is made in it
   // `dir` through another mount, where every second worker works; or empty.
   std::string other_dir;
   int processes = 8;
+  int threads = 1;  // in each, and each contends with a lock object of its own
+  // In the one directory: contender N wants lock N modulo `locks`.
+  int locks = 1;
   int64_t acquisitions = 0;  // in all, then they stop; 0: no such bound
   std::chrono::milliseconds duration{0};  // then they stop; 0: no such bound
   Delay hold;                             // between acquire and release
   Delay think;                            // between release and acquire
+  // What a turn is, see worker.h; nullptr: take the lock, hold it, give it
+  // back, think.
+  void (*step)(Worker& worker) = nullptr;
   // Counted from the start. Whoever is not done by then is killed.
   std::chrono::milliseconds deadline{30000};
   // With fewer acquisitions than these nothing is called correct. 0: what
@@ -31,6 +39,10 @@ struct ContentionPlan {
   // the hold is nothing but the hold, and coherence is not judged.
   bool counter_file = true;
   uint64_t seed = 0;
+
+  // How many contend in all.
+  [[nodiscard]] int contenders() const { return processes * threads; }
+
   // Where the history's logs are left; must not hold any yet. Empty: they go
   // to a temporary place (in memory, if there is room) and are removed.
   std::string keep_history;
@@ -40,6 +52,15 @@ struct ContentionPlan {
   int64_t history_bytes = int64_t{512} << 20;
 };
 
+// What the contenders used of the machine, the harness's own part included.
+struct Usage {
+  int64_t cpu_ns = 0;     // user and system
+  int64_t slept = 0;      // times that one gave up the processor
+  int64_t preempted = 0;  // and that it was taken away
+
+  bool operator==(const Usage&) const = default;
+};
+
 struct ContentionResult {
   Finding exclusion;  // never two holders: witness and history agree
   Finding coherence;  // the counter file lost no update
@@ -47,6 +68,7 @@ struct ContentionResult {
   Finding fairness;   // the slowest process got half of its share at least
 
   int processes = 0;
+  int contenders = 0;
   int64_t acquisitions = 0;
   int64_t violations = 0;          // as the judge counts them
   int64_t witness_violations = 0;  // as the owner word saw them
@@ -56,6 +78,7 @@ struct ContentionResult {
   // Everything else that the history tells: waits, holds, hand-offs, shares,
   // fairness, and counts for each actor.
   judge::Judgement judgement;
+  Usage usage;
   std::vector<std::string> evidence;  // lines for people; empty if all is well
 };
 

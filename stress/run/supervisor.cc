@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <exception>
 #include <filesystem>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "conformance/history/log_reader.h"
@@ -36,10 +39,21 @@ constexpr std::chrono::milliseconds kStandstill = 10s;
 
 // What is wrong with a plan; empty: nothing.
 std::string FlawOf(const ContentionPlan& plan) {
-  if (plan.processes < 1 ||
-      plan.processes > static_cast<int>(history::kMaxActors)) {
+  constexpr int64_t kMost = history::kMaxActors;
+  if (plan.processes < 1 || plan.processes > kMost) {
     return fmt::format("{} processes were asked for; it takes 1 to {}",
-                       plan.processes, history::kMaxActors);
+                       plan.processes, kMost);
+  }
+  if (plan.threads < 1 || int64_t{plan.processes} * plan.threads > kMost) {
+    return fmt::format(
+        "{} threads in each of {} processes were asked for; it takes 1 to {} "
+        "in all",
+        plan.threads, plan.processes, kMost);
+  }
+  if (plan.locks < 1 || plan.locks > plan.contenders()) {
+    return fmt::format(
+        "{} locks were asked for; it takes 1 to {}, one for each contender",
+        plan.locks, plan.contenders());
   }
   if (plan.acquisitions <= 0 && plan.duration <= 0ms) {
     return "neither a number of acquisitions nor a duration was asked for";
@@ -47,18 +61,19 @@ std::string FlawOf(const ContentionPlan& plan) {
   return "";
 }
 
-size_t Workers(const ContentionPlan& plan) {
-  return FlawOf(plan).empty() ? static_cast<size_t>(plan.processes) : 0;
+size_t IfSound(const ContentionPlan& plan, int count) {
+  return FlawOf(plan).empty() ? static_cast<size_t>(count) : 0;
 }
 
 // In memory, where recording disturbs no disk, if there is room for the logs;
 // empty: the usual place.
 std::string LogsParent(const ContentionPlan& plan) {
   constexpr char kMemory[] = "/dev/shm";
-  constexpr uint64_t kEach = 1 << 20;
   struct statvfs room {};
   if (statvfs(kMemory, &room) != 0 || access(kMemory, W_OK) != 0) return "";
-  const uint64_t wanted = kEach * static_cast<uint64_t>(plan.processes);
+  constexpr int64_t kEach = 1 << 20;
+  const auto wanted = static_cast<uint64_t>(
+      std::min(plan.history_bytes, kEach * plan.contenders()));
   return room.f_bavail * room.f_frsize >= 2 * wanted ? kMemory : "";
 }
 
@@ -87,20 +102,22 @@ Supervisor::Supervisor(const SubjectFactory& subject,
                        const ContentionPlan& plan)
     : subject_(subject),
       plan_(plan),
-      slots_(Workers(plan)),
-      gone_(Workers(plan)) {
+      boards_(IfSound(plan, plan.locks)),
+      slots_(IfSound(plan, plan.contenders())),
+      gone_(IfSound(plan, plan.processes)) {
   facts_.processes = plan.processes;
+  facts_.contenders = plan.contenders();
   facts_.counter_file = plan.counter_file;
   facts_.trouble = FlawOf(plan);
   facts_.floor = plan.floor;
   if (plan.floor == 0) {
     facts_.floor = plan.acquisitions > 0 ? plan.acquisitions
-                                         : int64_t{10} * plan.processes;
+                                         : int64_t{10} * plan.contenders();
   }
 }
 
-Facts Supervisor::Run() {
-  if (!facts_.trouble.empty()) return std::move(facts_);
+std::vector<Facts> Supervisor::Run() {
+  if (!facts_.trouble.empty()) return {facts_};
   try {
     MakePlaces();
     SpawnAll();
@@ -110,34 +127,21 @@ Facts Supervisor::Run() {
     Trouble(error.what());
   }
   KillTheRest();
-  if (log_) {
-    log_.reset();
-    CollectWitnesses();
-    JudgeHistory();
+  std::vector<Facts> all;
+  for (size_t lock = 0; lock < sites_.size(); ++lock) {
+    all.push_back(FactsOf(lock));
   }
-  return std::move(facts_);
+  if (all.empty()) all.push_back(facts_);
+  return all;
 }
 
 void Supervisor::MakePlaces() {
   work_.emplace(plan_.dir);
-  places_.lock = *work_ / "target";
-  places_.counter = *work_ / "counter";
-  other_places_ = places_;
-  if (!plan_.other_dir.empty()) {
-    const std::string name = work_->path().substr(work_->path().rfind('/'));
-    other_places_.lock = plan_.other_dir + name + "/target";
-    other_places_.counter = plan_.other_dir + name + "/counter";
-  }
-  const std::string parent = LogsParent(plan_);
   if (plan_.keep_history.empty()) {
+    const std::string parent = LogsParent(plan_);
     if (!parent.empty()) proc::SweepDead(parent);
     logs_.emplace(parent);
-    places_.history = logs_->path();
-  } else {
-    std::filesystem::create_directories(plan_.keep_history);
-    places_.history = plan_.keep_history;
   }
-  other_places_.history = places_.history;
   const proc::Filesystem filesystem = proc::FilesystemOf(plan_.dir);
   info_.actor = history::kSupervisor;
   info_.seed = plan_.seed;
@@ -145,24 +149,69 @@ void Supervisor::MakePlaces() {
   info_.command_line = plan_.command_line;
   info_.fs_type = filesystem.type;
   info_.fs_options = filesystem.options;
-  log_.emplace(LogPath(places_.history, history::kSupervisor), info_);
-  if (plan_.counter_file) {
-    facts_.counter_errno = MakeCounterFile(places_.counter);
+  for (size_t lock = 0; lock < boards_.size(); ++lock) MakeSite(lock);
+}
+
+void Supervisor::MakeSite(size_t lock) {
+  Site& site = sites_.emplace_back();
+  const std::string number =
+      plan_.locks > 1 ? fmt::format("-{}", lock) : std::string();
+  const auto fill = [&number](const std::string& dir, Places* places) {
+    places->lock = dir + "/target" + number;
+    places->counter = dir + "/counter" + number;
+  };
+  fill(work_->path(), &site.here);
+  site.here.history = logs_ ? logs_->path() : plan_.keep_history;
+  if (plan_.locks > 1) site.here.history += "/lock" + number;
+  std::filesystem::create_directories(site.here.history);
+  site.there = site.here;
+  if (!plan_.other_dir.empty()) {
+    fill(plan_.other_dir + work_->path().substr(work_->path().rfind('/')),
+         &site.there);
   }
+  // Deaths are few.
+  constexpr uint32_t kLimit = 10'000;
+  site.log.emplace(LogPath(site.here.history, history::kSupervisor), info_,
+                   kLimit);
+  if (plan_.counter_file)
+    site.counter_errno = MakeCounterFile(site.here.counter);
 }
 
 void Supervisor::SpawnAll() {
-  for (Actor actor = 0; actor < slots_.size(); ++actor) {
+  for (size_t process = 0; process < gone_.size(); ++process) {
     try {
       // A group of its own: Ctrl-C on the terminal is for the supervisor.
-      workers_.push_back(proc::Child::Spawn(
-          [this, actor] { return WorkerMain(actor); }, {.own_group = true}));
+      workers_.push_back(
+          proc::Child::Spawn([this, process] { return ProcessMain(process); },
+                             {.own_group = true}));
     } catch (const std::exception& error) {
-      Trouble(fmt::format("only {} of {} workers could be started: {}", actor,
+      Trouble(fmt::format("only {} of {} workers could be started: {}", process,
                           plan_.processes, error.what()));
       return;
     }
   }
+}
+
+int Supervisor::ProcessMain(size_t process) {
+  const std::vector<Actor> actors = ActorsOf(process);
+  std::atomic<int> code{0};
+  std::vector<std::thread> threads;
+  try {
+    for (size_t i = 1; i < actors.size(); ++i) {
+      threads.emplace_back([this, &code, actor = actors[i]] {
+        const int result = WorkerMain(actor);
+        if (result != 0) code = result;
+      });
+    }
+  } catch (const std::system_error& error) {
+    fmt::format_to_n(slots_[actors[0]].error.data(),
+                     slots_[actors[0]].error.size() - 1,
+                     "no thread can be started: {}", error.what());
+    _exit(1);  // and take those with it that could be
+  }
+  const int result = WorkerMain(actors[0]);
+  for (std::thread& thread : threads) thread.join();
+  return result != 0 ? result : code.load();
 }
 
 int Supervisor::WorkerMain(Actor actor) {
@@ -170,8 +219,13 @@ int Supervisor::WorkerMain(Actor actor) {
   try {
     history::LogInfo info = info_;
     info.actor = actor;
-    const Places& places = actor % 2 == 0 ? places_ : other_places_;
-    return Worker(subject_, plan_, places, info, *board_, slots_.span()).Run();
+    const Site& site = sites_[LockOf(actor)];
+    const Post post{
+        .places = ProcessOf(actor) % 2 == 0 ? site.here : site.there,
+        .gate = *gate_,
+        .board = boards_[LockOf(actor)],
+        .slots = slots_.span()};
+    return Worker(subject_, plan_, post, info).Run();
   } catch (const std::exception& error) {
     fmt::format_to_n(slot.error.data(), slot.error.size() - 1, "{}",
                      error.what());
@@ -179,18 +233,36 @@ int Supervisor::WorkerMain(Actor actor) {
   }
 }
 
+std::vector<Actor> Supervisor::ActorsOf(size_t process) const {
+  std::vector<Actor> actors;
+  const auto each = static_cast<size_t>(plan_.threads);
+  for (size_t i = 0; i < each; ++i) {
+    actors.push_back(static_cast<Actor>(process * each + i));
+  }
+  return actors;
+}
+
+std::vector<Actor> Supervisor::ContendersFor(size_t lock) const {
+  std::vector<Actor> actors;
+  for (size_t actor = lock; actor < slots_.size();
+       actor += static_cast<size_t>(plan_.locks)) {
+    actors.push_back(static_cast<Actor>(actor));
+  }
+  return actors;
+}
+
 void Supervisor::AwaitReady() {
   const proc::TimePoint deadline = proc::In(plan_.deadline);
   for (;;) {
-    const uint32_t ready = board_->ready.load();
-    if (ready == workers_.size() || !facts_.trouble.empty()) return;
+    const uint32_t ready = gate_->ready.load();
+    if (ready == slots_.size() || !facts_.trouble.empty()) return;
     if (proc::Interrupts::Pending() != 0) return;
     if (proc::Clock::now() >= deadline) {
       Trouble(fmt::format("only {} of {} workers were ready at the deadline",
-                          ready, workers_.size()));
+                          ready, slots_.size()));
       return;
     }
-    proc::FutexWait(board_->ready, ready, proc::In(kSlice));
+    proc::FutexWait(gate_->ready, ready, proc::In(kSlice));
     WatchDeaths();
   }
 }
@@ -201,29 +273,40 @@ void Supervisor::Drive() {
   const proc::TimePoint stop =
       plan_.duration > 0ms ? start + plan_.duration : proc::kForever;
   moved_ = start;
-  board_->go = 1;
-  proc::FutexWakeAll(board_->go);
+  gate_->start_ns = history::NowNs();
+  gate_->go = 1;
+  proc::FutexWakeAll(gate_->go);
   for (;;) {
-    const uint32_t finished = board_->finished.load();
+    const uint32_t finished = gate_->finished.load();
     const proc::TimePoint now = proc::Clock::now();
-    if (finished == workers_.size() || Over(now, deadline)) return;
-    if (now >= stop) board_->stop = true;
+    if (finished == slots_.size() || Over(now, deadline)) return;
+    if (now >= stop) Stop();
     proc::TimePoint wake = std::min(now + kSlice, deadline);
     if (now < stop) wake = std::min(wake, stop);
-    proc::FutexWait(board_->finished, finished, wake);
+    proc::FutexWait(gate_->finished, finished, wake);
     WatchDeaths();
   }
 }
 
+void Supervisor::Stop() {
+  if (gate_->stop.exchange(1) == 0) proc::FutexWakeAll(gate_->stop);
+}
+
+uint64_t Supervisor::Grants() const {
+  uint64_t grants = 0;
+  for (const Board& board : boards_.span()) grants += board.grants;
+  return grants;
+}
+
 bool Supervisor::Over(proc::TimePoint now, proc::TimePoint deadline) {
-  const uint64_t grants = board_->grants.load();
+  const uint64_t grants = Grants();
   if (std::exchange(grants_, grants) != grants) moved_ = now;
   if (proc::Interrupts::Pending() != 0) {
     Trouble("interrupted by " + proc::SignalName(proc::Interrupts::Pending()));
     return true;
   }
   // Somebody died: the rest are let finish, for what they may yet show.
-  if (!facts_.trouble.empty()) board_->stop = true;
+  if (!facts_.trouble.empty()) Stop();
   if (std::all_of(workers_.begin(), workers_.end(),
                   [](const proc::Child& child) { return !child.running(); })) {
     return true;
@@ -241,57 +324,71 @@ void Supervisor::OnDeadline(proc::TimePoint now) {
                     plan_.deadline.count(), grants_));
     return;
   }
-  for (Actor actor = 0; actor < workers_.size(); ++actor) {
+  for (Actor actor = 0; actor < slots_.size(); ++actor) {
     if (!slots_[actor].finished) facts_.hung.push_back(actor);
   }
 }
 
 void Supervisor::WatchDeaths() {
-  for (Actor actor = 0; actor < workers_.size(); ++actor) {
-    if (gone_[actor]) continue;
-    const auto end = workers_[actor].Poll();
-    if (end) OnDeath(actor, *end);
+  if (!proc::Child::AnyEnded()) return;
+  for (size_t process = 0; process < workers_.size(); ++process) {
+    if (gone_[process]) continue;
+    const auto end = workers_[process].Poll();
+    if (end) OnDeath(process, *end);
   }
 }
 
-void Supervisor::OnDeath(Actor actor, const proc::ExitStatus& end) {
-  gone_[actor] = true;
-  const Slot& slot = slots_[actor];
-  if (end.ok() && slot.finished) return;
-  slots_[actor].doomed = true;
-  if (slot.updating) ++facts_.died_updating;
-  RecordCrash(actor, Phase::kReturn, end.signal);
-  Trouble(end.signal != 0 ? fmt::format("worker {} {}, not by this run", actor,
-                                        end.Describe())
-                          : fmt::format("worker {} could not go on: {}", actor,
-                                        slot.error.data()));
+void Supervisor::OnDeath(size_t process, const proc::ExitStatus& end) {
+  gone_[process] = true;
+  for (const Actor actor : ActorsOf(process)) {
+    Slot& slot = slots_[actor];
+    if (slot.finished && end.ok()) continue;
+    slot.doomed = true;
+    if (slot.updating) ++facts_.died_updating;
+    RecordCrash(actor, Phase::kReturn, end.signal);
+    Trouble(end.signal != 0 ? fmt::format("worker {} {}, not by this run",
+                                          actor, end.Describe())
+                            : fmt::format("worker {} could not go on: {}",
+                                          actor, slot.error.data()));
+  }
 }
 
 void Supervisor::KillTheRest() {
-  board_->stop = true;
-  for (Actor actor = 0; actor < workers_.size(); ++actor) {
-    proc::Child& worker = workers_[actor];
-    if (gone_[actor] || slots_[actor].finished) continue;
-    slots_[actor].doomed = true;
-    RecordCrash(actor, Phase::kInvoke, SIGKILL);
-    worker.Kill(SIGKILL);
+  Stop();
+  const auto finished = [this](Actor actor) -> bool {
+    return slots_[actor].finished;
+  };
+  for (size_t process = 0; process < workers_.size(); ++process) {
+    const std::vector<Actor> actors = ActorsOf(process);
+    if (gone_[process] || std::all_of(actors.begin(), actors.end(), finished)) {
+      continue;
+    }
+    for (const Actor actor : actors) {
+      if (finished(actor)) continue;
+      slots_[actor].doomed = true;
+      RecordCrash(actor, Phase::kInvoke, SIGKILL);
+    }
+    workers_[process].Kill(SIGKILL);
   }
-  for (Actor actor = 0; actor < workers_.size(); ++actor) {
-    if (gone_[actor]) continue;
+  for (size_t process = 0; process < workers_.size(); ++process) {
+    if (gone_[process]) continue;
     // A finished one is on its way out; the others were killed.
-    auto end = workers_[actor].Wait(proc::In(10s));
-    if (!end) end = workers_[actor].Stop();
-    if (!slots_[actor].finished) {
+    auto end = workers_[process].Wait(proc::In(10s));
+    if (!end) end = workers_[process].Stop();
+    for (const Actor actor : ActorsOf(process)) {
+      if (finished(actor)) continue;
       if (slots_[actor].updating) ++facts_.died_updating;
       RecordCrash(actor, Phase::kReturn, end->signal);
     }
-    gone_[actor] = true;
+    gone_[process] = true;
   }
 }
 
 void Supervisor::RecordCrash(Actor actor, Phase phase, int signal) {
-  if (!log_) return;
-  log_->AppendFor(
+  if (LockOf(actor) >= sites_.size()) return;
+  auto& log = sites_[LockOf(actor)].log;
+  if (!log) return;
+  log->AppendFor(
       actor,
       {.sys = static_cast<int16_t>(signal), .op = Op::kCrash, .phase = phase});
 }
@@ -300,42 +397,60 @@ void Supervisor::Trouble(const std::string& what) {
   if (facts_.trouble.empty()) facts_.trouble = what;
 }
 
-void Supervisor::CollectWitnesses() {
-  const Board& board = *board_;
-  facts_.clashes = board.clashes;
-  const auto kept = std::min<size_t>(static_cast<size_t>(facts_.clashes),
+Facts Supervisor::FactsOf(size_t lock) {
+  Facts facts = facts_;
+  facts.contenders = static_cast<int>(ContendersFor(lock).size());
+  facts.floor /= plan_.locks;
+  std::erase_if(facts.hung, [&](Actor actor) { return LockOf(actor) != lock; });
+  if (!sites_[lock].log) return facts;
+  sites_[lock].log.reset();
+  CollectWitnesses(lock, &facts);
+  JudgeHistory(lock, &facts);
+  return facts;
+}
+
+void Supervisor::CollectWitnesses(size_t lock, Facts* facts) const {
+  const Board& board = boards_[lock];
+  facts->clashes = board.clashes;
+  const auto kept = std::min<size_t>(static_cast<size_t>(facts->clashes),
                                      board.first_clashes.size());
-  facts_.first_clashes.assign(
+  facts->first_clashes.assign(
       board.first_clashes.begin(),
       board.first_clashes.begin() + static_cast<ptrdiff_t>(kept));
-  facts_.stale_reads = board.stale_reads;
-  for (Actor actor = 0; actor < workers_.size(); ++actor) {
+  facts->stale_reads = board.stale_reads;
+  for (const Actor actor : ContendersFor(lock)) {
     const Slot& slot = slots_[actor];
-    facts_.updates += slot.updates;
-    if (facts_.first_error.empty() && slot.error[0] != '\0') {
-      facts_.first_error =
+    facts->updates += slot.updates;
+    facts->usage.cpu_ns += slot.cpu_ns;
+    facts->usage.slept += slot.slept;
+    facts->usage.preempted += slot.preempted;
+    if (facts->first_error.empty() && slot.error[0] != '\0') {
+      facts->first_error =
           fmt::format("worker {}: {}", actor, slot.error.data());
     }
   }
-  if (facts_.counter_errno == 0) facts_.counter_errno = board.counter_errno;
-  if (plan_.counter_file && facts_.counter_errno == 0) {
-    facts_.counter_errno = ReadCounterFile(places_.counter, &facts_.counter);
+  facts->counter_errno = sites_[lock].counter_errno;
+  if (facts->counter_errno == 0) facts->counter_errno = board.counter_errno;
+  if (plan_.counter_file && facts->counter_errno == 0) {
+    facts->counter_errno =
+        ReadCounterFile(sites_[lock].here.counter, &facts->counter);
   }
 }
 
-void Supervisor::JudgeHistory() {
+void Supervisor::JudgeHistory(size_t lock, Facts* facts) const {
+  const std::string& dir = sites_[lock].here.history;
   std::vector<std::string> paths;
   // Those of this run: a worker that never started left none.
-  for (Actor actor = 0; actor < workers_.size(); ++actor) {
-    const std::string path = LogPath(places_.history, actor);
+  for (const Actor actor : ContendersFor(lock)) {
+    const std::string path = LogPath(dir, actor);
     if (std::filesystem::exists(path)) paths.push_back(path);
   }
-  paths.push_back(LogPath(places_.history, history::kSupervisor));
+  paths.push_back(LogPath(dir, history::kSupervisor));
   try {
     history::MergedReader reader(paths);
-    facts_.judgement = judge::Judge(reader);
+    facts->judgement = judge::Judge(reader);
   } catch (const std::exception& error) {
-    Trouble(error.what());
+    if (facts->trouble.empty()) facts->trouble = error.what();
   }
 }
 

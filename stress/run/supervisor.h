@@ -2,6 +2,7 @@
 #ifndef LOCKLAB_STRESS_RUN_SUPERVISOR_H_
 #define LOCKLAB_STRESS_RUN_SUPERVISOR_H_
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,40 +26,62 @@ class Supervisor {
  public:
   Supervisor(const SubjectFactory& subject, const ContentionPlan& plan);
 
-  // See RunContention.
-  [[nodiscard]] Facts Run();
+  // See RunContention. What was seen of each lock.
+  [[nodiscard]] std::vector<Facts> Run();
 
  private:
+  // One lock and what belongs to it.
+  struct Site {
+    Places here;
+    Places there;  // the same through the other mount
+    std::optional<history::LogWriter> log;
+    int counter_errno = 0;
+  };
+
   void MakePlaces();
+  void MakeSite(size_t lock);
   void SpawnAll();
+  int ProcessMain(size_t process);
   int WorkerMain(history::Actor actor);
   void AwaitReady();
   void Drive();
   // Whether there is nothing left to wait for.
   [[nodiscard]] bool Over(proc::TimePoint now, proc::TimePoint deadline);
+  void Stop();
   void WatchDeaths();
-  void OnDeath(history::Actor actor, const proc::ExitStatus& end);
+  void OnDeath(size_t process, const proc::ExitStatus& end);
   void OnDeadline(proc::TimePoint now);
   void KillTheRest();
   void RecordCrash(history::Actor actor, history::Phase phase, int signal);
   void Trouble(const std::string& what);
-  void CollectWitnesses();
-  void JudgeHistory();
+  [[nodiscard]] uint64_t Grants() const;
+  [[nodiscard]] Facts FactsOf(size_t lock);
+  void CollectWitnesses(size_t lock, Facts* facts) const;
+  void JudgeHistory(size_t lock, Facts* facts) const;
+
+  [[nodiscard]] size_t LockOf(history::Actor actor) const {
+    return actor % static_cast<size_t>(plan_.locks);
+  }
+  [[nodiscard]] size_t ProcessOf(history::Actor actor) const {
+    return actor / static_cast<size_t>(plan_.threads);
+  }
+  // Those of a process, or those that want a lock.
+  [[nodiscard]] std::vector<history::Actor> ActorsOf(size_t process) const;
+  [[nodiscard]] std::vector<history::Actor> ContendersFor(size_t lock) const;
 
   const SubjectFactory& subject_;
   const ContentionPlan plan_;
-  Facts facts_;
+  Facts facts_;  // what is the same for all locks
   // Of the directories: removed last.
   std::optional<proc::TempDir> work_;
   std::optional<proc::TempDir> logs_;
-  Places places_;
-  Places other_places_;  // the same through the other mount
   history::LogInfo info_;
-  std::optional<history::LogWriter> log_;
-  proc::Shared<Board> board_;
-  proc::Shared<Slot> slots_;
-  std::vector<proc::Child> workers_;  // by actor
-  std::vector<bool> gone_;            // whose end was dealt with
+  std::deque<Site> sites_;  // by lock
+  proc::Shared<Gate> gate_;
+  proc::Shared<Board> boards_;        // by lock
+  proc::Shared<Slot> slots_;          // by actor
+  std::vector<proc::Child> workers_;  // by process
+  std::vector<bool> gone_;            // by process: whose end was dealt with
   uint64_t grants_ = 0;               // when last looked at
   proc::TimePoint moved_;             // when that had last risen
 };
