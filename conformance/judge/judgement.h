@@ -19,6 +19,7 @@ struct Violation {
   history::Actor intruder = 0;  // who got it, too
   history::Event held = {};     // how each of them got it
   history::Event intruded = {};
+  int64_t number = 0;  // of `intruded` in the history, counted from 0
   // The events before, up to the intruder's acquire, and the one that shows
   // that the holder held it still.
   std::vector<history::Event> around = {};

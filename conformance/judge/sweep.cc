@@ -213,6 +213,7 @@ void Sweep::Suspect(State& holder, const Event& intruder) {
                                .intruder = intruder.actor,
                                .held = holder.held,
                                .intruded = intruder,
+                               .number = judgement_.events - 1,
                                .around = Around()});
   }
 }

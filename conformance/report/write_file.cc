@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <fstream>
 
 #include "lib/errors.h"
 
@@ -37,6 +38,15 @@ std::string WriteTo(const std::string& path, std::string_view content) {
   return lockfile::Status::Failed("write", path, error).message;
 }
 
+int SyncAndRename(const std::string& aside, const std::string& path) {
+  const int fd = open(aside.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  int error = WriteAll(fd, "");
+  if (close(fd) != 0 && error == 0) error = errno;
+  if (error == 0 && rename(aside.c_str(), path.c_str()) != 0) error = errno;
+  return error;
+}
+
 }  // namespace
 
 std::string WriteFile(const std::string& path, std::string_view content) {
@@ -52,6 +62,30 @@ std::string WriteFile(const std::string& path, std::string_view content) {
   if (error == 0 && rename(aside.c_str(), path.c_str()) != 0) error = errno;
   if (error == 0) return "";
   unlink(aside.c_str());
+  return lockfile::Status::Failed("write", path, error).message;
+}
+
+std::string StreamFile(const std::string& path,
+                       const std::function<void(std::ostream&)>& write) {
+  const bool special = IsSpecial(path);
+  const std::string aside =
+      special ? path : path + ".tmp-" + std::to_string(getpid());
+  errno = 0;
+  std::ofstream file(aside, std::ios::binary);
+  if (!file) return lockfile::Status::Failed("open", aside, errno).message;
+  try {
+    write(file);
+  } catch (...) {
+    if (!special) unlink(aside.c_str());
+    throw;
+  }
+  errno = 0;
+  file.close();
+  int error = file ? 0 : errno != 0 ? errno : EIO;
+  if (special && error == 0) return "";
+  if (error == 0) error = SyncAndRename(aside, path);
+  if (error == 0) return "";
+  if (!special) unlink(aside.c_str());
   return lockfile::Status::Failed("write", path, error).message;
 }
 

@@ -2,6 +2,8 @@
 #ifndef LOCKLAB_CONFORMANCE_REPORT_WRITE_FILE_H_
 #define LOCKLAB_CONFORMANCE_REPORT_WRITE_FILE_H_
 
+#include <functional>
+#include <ostream>
 #include <string>
 #include <string_view>
 
@@ -13,6 +15,11 @@ namespace locklab::report {
 // nothing.
 [[nodiscard]] std::string WriteFile(const std::string& path,
                                     std::string_view content);
+
+// The same for what is too much to hold in memory: `write` puts it into the
+// stream. What it throws goes through, and `path` is left as it was.
+[[nodiscard]] std::string StreamFile(
+    const std::string& path, const std::function<void(std::ostream&)>& write);
 
 }  // namespace locklab::report
 

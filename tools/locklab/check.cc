@@ -8,12 +8,14 @@
 #include <chrono>
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <random>
 #include <regex>
 #include <string>
 #include <vector>
 
 #include "conformance/proc/interrupts.h"
+#include "conformance/proc/temp_dir.h"
 #include "conformance/report/json.h"
 #include "conformance/report/report.h"
 #include "conformance/report/text.h"
@@ -25,6 +27,7 @@
 #include "tools/locklab/flags.h"
 #include "tools/locklab/formats.h"
 #include "tools/locklab/terminal.h"
+#include "tools/locklab/traces.h"
 
 namespace locklab::cli {
 namespace {
@@ -45,6 +48,7 @@ struct Flags {
   bool latency = true;
   bool keep = false;
   ReportFiles files;
+  TraceFile trace;
 };
 
 std::vector<const Claim*> Filtered(const std::string& filter) {
@@ -181,6 +185,7 @@ int Check(const Flags& flags, Context& context) {
   // it stands: its scratch directory would stay, and its reports unwritten.
   std::signal(SIGPIPE, SIG_IGN);
   flags.files.Check(flags.format);
+  flags.trace.Check(flags.files);
   std::vector<expect::Source> sources;
   check::SurveyPlan plan = PlanOf(flags, context, &sources);
   if (plan.claims.empty()) {
@@ -191,6 +196,8 @@ int Check(const Flags& flags, Context& context) {
     return kExitNothingRan;
   }
   std::unique_ptr<store::RunWriter> writer;
+  std::optional<proc::TempDir> aside;  // for histories that are only shown
+  if (flags.trace.wanted()) plan.histories = aside.emplace().path();
   if (!flags.out.empty()) {
     writer = OpenStore(flags.out);
     const std::string run = writer->DirectoryOf(plan.run_id);
@@ -212,9 +219,11 @@ int Check(const Flags& flags, Context& context) {
   }
   Print(report, flags, context);
   int code = report::ExitCodeOf(report);
-  if (!flags.files.Write(report, context) && code == kExitOk) {
-    code = kExitFailed;
+  bool written = flags.files.Write(report, context);
+  if (flags.trace.wanted()) {
+    written &= flags.trace.Write(report, plan.histories, context);
   }
+  if (!written && code == kExitOk) code = kExitFailed;
   if (writer != nullptr && !writer->error().empty()) {
     fmt::print(context.err.stream, "locklab: {}\n", writer->error());
     if (code == kExitOk) code = kExitFailed;
@@ -262,6 +271,7 @@ void AddHow(CLI::App& app, Flags* flags) {
   AddChoice(app, "--format", &flags->format, {"text", "json"},
             "How to print the result.");
   flags->files.Declare(app);
+  flags->trace.Declare(app);
   app.add_option("--out", flags->out,
                  "Keep the run in the results store of this directory, with "
                  "its histories: see locklab report.")

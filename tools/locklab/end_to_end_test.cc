@@ -3,9 +3,11 @@
 // the way does not pass.
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -153,6 +155,45 @@ TEST_F(EndToEndTest, ExpectationsGoIntoTheBundleAsTheyWere) {
   EXPECT_EQ(ReadWhole(inside + "/expectations/3-known.expect"), "# b\n" + line);
   const Ended verified = Verify();
   EXPECT_EQ(verified.code, kExitOk) << verified.out << verified.err;
+}
+
+// --- timelines -------------------------------------------------------------
+
+// The most that held the lock at once, of the process with that name.
+int MostHolders(const json& document, const std::string& name) {
+  std::map<int, std::string> names;
+  std::map<std::string, int> holders;
+  std::map<std::string, int> most;
+  for (const json& event : document.at("traceEvents")) {
+    const int pid = event.at("pid").get<int>();
+    if (event["name"] == "process_name") names[pid] = event["args"]["name"];
+    if (event["name"] != "holds") continue;
+    int& now = holders[names[pid]];
+    now += event["ph"] == "B" ? 1 : -1;
+    most[names[pid]] = std::max(most[names[pid]], now);
+  }
+  return most[name];
+}
+
+TEST_F(EndToEndTest, ATimelineShowsTheOverlap) {
+  const std::string live = dir_ / "live.json";
+  ASSERT_EQ(CheckTwo({"--trace=" + live}).code, kExitFailed);
+  const std::string kept = dir_ / "kept.json";
+  const Ended ended = Report({"--trace=" + kept});
+  ASSERT_EQ(ended.code, kExitOk) << ended.err;
+  EXPECT_EQ(ReadWhole(kept), ReadWhole(live));
+  const json document = json::parse(ReadWhole(kept));
+  EXPECT_EQ(MostHolders(document, "link"), 1);
+  EXPECT_GT(MostHolders(document, "canary:no-lock"), 1);
+  EXPECT_GT(MostHolders(document, "canary"), 1);
+
+  fs::remove_all(results_ + "/runs");
+  const Ended none = Report({"--trace=" + dir_ / "none.json"});
+  EXPECT_EQ(none.code, kExitFailed);
+  EXPECT_THAT(none.err, HasSubstr("the run left no histories"));
+  EXPECT_FALSE(fs::exists(dir_ / "none.json"));
+  const Ended same = Report({"--json=" + kept, "--trace=" + kept});
+  EXPECT_EQ(same.code, kExitUsage);
 }
 
 // --- runs that were killed -------------------------------------------------

@@ -18,6 +18,7 @@
 #include "tools/locklab/flags.h"
 #include "tools/locklab/formats.h"
 #include "tools/locklab/terminal.h"
+#include "tools/locklab/traces.h"
 
 namespace locklab::cli {
 namespace {
@@ -31,10 +32,16 @@ struct Flags {
   std::string format = "text";
   bool list = false;
   ReportFiles files;
+  TraceFile trace;
   std::string bundle;
   std::string verify;
   bool schema = false;
 };
+
+// Asks for a file of a run, of whatever kind.
+bool WantsFiles(const Flags& flags) {
+  return !flags.files.empty() || !flags.bundle.empty() || flags.trace.wanted();
+}
 
 // The shortest beginnings that tell all runs apart, at least eight digits.
 size_t PrefixLength(const std::vector<RunSummary>& runs) {
@@ -150,20 +157,24 @@ bool PackBundle(const Flags& flags, const report::RunReport& report,
 // Into files, or else to whoever looks.
 int Show(const Flags& flags, store::Store* store, Context& context) {
   const report::RunReport report = store::LoadRun(store, flags.run);
-  if (flags.files.empty() && flags.bundle.empty()) {
+  if (!WantsFiles(flags)) {
     Print(flags, report, context);
     return kExitOk;
   }
   bool all = flags.files.Write(report, context);
   if (!flags.bundle.empty()) all &= PackBundle(flags, report, context);
+  if (flags.trace.wanted()) {
+    const std::string run =
+        store::RunDirectory(flags.results, report.context.run_id);
+    all &= flags.trace.Write(report, run + "/history", context);
+  }
   return all ? kExitOk : kExitFailed;
 }
 
 // What needs no store.
 bool StandsAlone(const Flags& flags) {
   const int alone = (flags.schema ? 1 : 0) + (flags.verify.empty() ? 0 : 1);
-  const bool others =
-      !flags.results.empty() || !flags.files.empty() || !flags.bundle.empty();
+  const bool others = !flags.results.empty() || WantsFiles(flags);
   if (alone > 1 || (alone > 0 && (others || flags.list))) {
     throw UsageError(fmt::format("{} goes with no flag but --format",
                                  flags.schema ? "--schema" : "--verify"));
@@ -171,7 +182,7 @@ bool StandsAlone(const Flags& flags) {
   if (alone == 0 && flags.results.empty()) {
     throw UsageError("--results is required");
   }
-  if (flags.list && (!flags.files.empty() || !flags.bundle.empty())) {
+  if (flags.list && WantsFiles(flags)) {
     throw UsageError(
         "--list writes no reports of runs: name one with --run=ID instead");
   }
@@ -190,6 +201,7 @@ int Report(const Flags& flags, Context& context) try {
   if (StandsAlone(flags)) return Alone(flags, context);
   flags.files.Check(flags.format);
   if (!flags.bundle.empty()) flags.files.CheckOther("--bundle", flags.bundle);
+  flags.trace.Check(flags.files);
   store::Store store = store::Store::Open(flags.results, store::Mode::kRead);
   // A report of damaged data would be believed.
   store.QuickCheck();
@@ -217,6 +229,7 @@ Run SetUpReport(CLI::App& app, Context& context) {
   AddChoice(app, "--format", &flags->format, {"text", "json"},
             "How to print it.");
   flags->files.Declare(app);
+  flags->trace.Declare(app);
   app.add_option("--bundle", flags->bundle,
                  "Pack the report and the histories it stands on into one "
                  "file (tar.gz), so that others can verify it.")
