@@ -1,6 +1,7 @@
 #include "stress/run/facts.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstring>
@@ -114,7 +115,32 @@ Finding Progress(const Facts& facts) {
   return Qualify(std::move(finding), facts);
 }
 
+// What the lock made of the faults; empty: nothing is wrong with that.
+std::string Wound(const FaultReport& faults) {
+  if (faults.untold > 0) {
+    return fmt::format(
+        "{} holders whose lock had been broken were not told by their release",
+        faults.untold);
+  }
+  if (!faults.aftermath.empty()) {
+    return "when all was over, " + faults.aftermath;
+  }
+  if (!faults.litter.empty()) {
+    return fmt::format("left when all was over: {}",
+                       fmt::join(faults.litter, ", "));
+  }
+  return "";
+}
+
+Finding Survival(const Facts& facts) {
+  return Qualify(SurvivalOf(facts.faults), facts);
+}
+
 Finding Fairness(const Facts& facts) {
+  if (!facts.faults.kinds.empty()) {
+    return Finding::Unsupported(
+        "who is killed or stopped has no share to be judged by");
+  }
   return Qualify(FairnessOf(facts.judgement, facts.processes, facts.contenders),
                  facts);
 }
@@ -161,6 +187,28 @@ Finding FairnessOf(const judge::Judgement& judgement, int processes,
              : Finding::Fail(std::move(text));
 }
 
+Finding SurvivalOf(const FaultReport& faults) {
+  if (faults.kinds.empty()) {
+    return Finding::Unsupported("no faults were asked for");
+  }
+  const std::string wound = Wound(faults);
+  if (!wound.empty()) return Finding::Fail(wound);
+  size_t spared = 0;
+  for (const FaultCount& count : faults.kinds) {
+    if (!count.excuse.empty()) {
+      ++spared;
+    } else if (count.done == 0) {
+      return Finding::Inconclusive(fmt::format(
+          "of {} faults '{}' none was proven to be done: a run with more "
+          "grants, or with fewer of them between faults, may tell",
+          count.due, RowOf(count.kind).name));
+    }
+  }
+  return spared < faults.kinds.size()
+             ? Finding::Pass()
+             : Finding::Unsupported(faults.kinds.front().excuse);
+}
+
 ContentionResult Conclude(Facts facts) {
   ContentionResult result;
   const bool counted = facts.counter_file && facts.counter_errno == 0;
@@ -169,9 +217,10 @@ ContentionResult Conclude(Facts facts) {
   result.coherence = Coherence(facts, result.lost_updates);
   result.progress = Progress(facts);
   result.fairness = Fairness(facts);
+  result.survival = Survival(facts);
   result.evidence = Evidence(facts);
-  for (Finding* finding :
-       {&result.exclusion, &result.coherence, &result.progress}) {
+  for (Finding* finding : {&result.exclusion, &result.coherence,
+                           &result.progress, &result.survival}) {
     if (finding->verdict == Verdict::kPass) continue;
     for (const std::string& line : result.evidence) {
       finding->evidence += line + "\n";
@@ -186,6 +235,7 @@ ContentionResult Conclude(Facts facts) {
   result.updates = facts.updates;
   result.stale_reads = facts.stale_reads;
   result.judgement = std::move(facts.judgement);
+  result.faults = std::move(facts.faults);
   return result;
 }
 

@@ -33,6 +33,7 @@ struct Facts {
   int64_t counter = 0;    // its value at the end
   int counter_errno = 0;  // of the first access to it that failed
   int64_t stale_reads = 0;
+  FaultReport faults;
   int died_updating = 0;  // workers, whose last update may or may not count
 
   Usage usage;
@@ -44,6 +45,9 @@ struct Facts {
 // Whether the slowest got half of its share at least.
 [[nodiscard]] Finding FairnessOf(const judge::Judgement& judgement,
                                  int processes, int contenders);
+
+// Whether what was to be done to it was done, and the lock bore it.
+[[nodiscard]] Finding SurvivalOf(const FaultReport& faults);
 
 }  // namespace locklab::run
 

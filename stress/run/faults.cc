@@ -170,6 +170,13 @@ bool FaultPlan::Asks(FaultKind kind) const {
                      [&](const Fault& fault) { return fault.kind == kind; });
 }
 
+FaultCount& FaultReport::Of(FaultKind kind) {
+  for (FaultCount& count : kinds) {
+    if (count.kind == kind) return count;
+  }
+  return kinds.emplace_back(FaultCount{.kind = kind});
+}
+
 std::array<int, kFaultKinds> ParseFaultMix(std::string_view text) {
   std::array<int, kFaultKinds> weights{};
   if (text == "none") return weights;

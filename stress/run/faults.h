@@ -83,6 +83,32 @@ struct FaultPlan {
   [[nodiscard]] bool Asks(FaultKind kind) const;
 };
 
+// What came of one kind.
+struct FaultCount {
+  FaultKind kind = FaultKind::kKill;
+  int64_t due = 0;                    // how many it was time for
+  int64_t done = 0;                   // how many were done, and proven
+  std::array<int64_t, kStages> at{};  // of these, where it befell the process
+  std::string excuse = {};  // why this lock is spared; empty: it is not
+};
+
+// What came of a plan.
+struct FaultReport {
+  std::vector<FaultCount> kinds = {};  // those that were asked for
+  // As they were done, by the grants at which they were: what replays them.
+  // The first kMostRemembered.
+  std::vector<Fault> done = {};
+  int64_t told = 0;    // holders that learned that their lock was broken
+  int64_t untold = 0;  // and whose release did not say so
+  // After it all the lock was asked for once more: what was wrong with that.
+  std::string aftermath = {};
+  std::vector<std::string> litter = {};  // what was left then
+
+  static constexpr size_t kMostRemembered = 10'000;
+  // Of a kind that was asked for, or that follows one.
+  FaultCount& Of(FaultKind kind);
+};
+
 // "kill:5,stop:3" or "none". Throws std::invalid_argument, which says what is
 // wrong and which kinds there are.
 [[nodiscard]] std::array<int, kFaultKinds> ParseFaultMix(std::string_view text);

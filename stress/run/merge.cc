@@ -26,6 +26,20 @@ int Badness(Verdict verdict) {
   return 0;
 }
 
+void MergeFaults(const FaultReport& other, FaultReport* total) {
+  for (const FaultCount& count : other.kinds) {
+    FaultCount& sum = total->Of(count.kind);
+    sum.due += count.due;
+    sum.done += count.done;
+    for (size_t i = 0; i < kStages; ++i) sum.at[i] += count.at[i];
+    sum.excuse = count.excuse;
+  }
+  total->told += other.told;
+  total->untold += other.untold;
+  if (total->aftermath.empty()) total->aftermath = other.aftermath;
+  if (total->litter.empty()) total->litter = other.litter;
+}
+
 }  // namespace
 
 const Finding& Worse(const Finding& a, const Finding& b) {
@@ -43,8 +57,13 @@ void Merge(const ContentionResult& other, judge::Lie lie,
   total->coherence = Worse(total->coherence, other.coherence);
   total->progress = Worse(total->progress, other.progress);
   if (lie == judge::Lie::kBeside) total->contenders += other.contenders;
-  total->fairness =
-      FairnessOf(total->judgement, total->processes, total->contenders);
+  MergeFaults(other.faults, &total->faults);
+  // A kind that came to nothing in one of them may have come in the other.
+  total->survival = SurvivalOf(total->faults);
+  if (total->faults.kinds.empty()) {
+    total->fairness =
+        FairnessOf(total->judgement, total->processes, total->contenders);
+  }
   total->acquisitions += other.acquisitions;
   total->violations += other.violations;
   total->witness_violations += other.witness_violations;

@@ -10,6 +10,7 @@
 #include "conformance/judge/judgement.h"
 #include "conformance/verdict/verdict.h"
 #include "stress/run/delay.h"
+#include "stress/run/faults.h"
 
 namespace locklab::run {
 
@@ -38,6 +39,8 @@ struct ContentionPlan {
   // Whether a counter file is read and written under the lock. Without it
   // the hold is nothing but the hold, and coherence is not judged.
   bool counter_file = true;
+  // What is done to the workers meanwhile. Fairness is not judged then.
+  FaultPlan faults;
   uint64_t seed = 0;
 
   // How many contend in all.
@@ -66,6 +69,10 @@ struct ContentionResult {
   Finding coherence;  // the counter file lost no update
   Finding progress;   // every process got it, and none hung
   Finding fairness;   // the slowest process got half of its share at least
+  // The faults that were asked for were done and proven, holders whose lock
+  // was broken were told, and the lock could be had afterwards, with nothing
+  // left beside it. Unsupported if no faults were asked for.
+  Finding survival;
 
   int processes = 0;
   int contenders = 0;
@@ -79,6 +86,7 @@ struct ContentionResult {
   // fairness, and counts for each actor.
   judge::Judgement judgement;
   Usage usage;
+  FaultReport faults;
   std::vector<std::string> evidence;  // lines for people; empty if all is well
 };
 

@@ -20,6 +20,7 @@
 #include "conformance/proc/barrier.h"
 #include "conformance/proc/filesystem.h"
 #include "conformance/proc/interrupts.h"
+#include "stress/run/aftermath.h"
 
 namespace locklab::run {
 namespace {
@@ -33,9 +34,25 @@ using history::Phase;
 
 // How often the supervisor looks for deaths and interrupts.
 constexpr auto kSlice = 20ms;
+// And whether it is time for a fault.
+constexpr auto kFaultSlice = 1ms;
 // A lock that nobody got for so long, or for half of the deadline if that is
 // shorter, though all want it, is not merely slow.
 constexpr std::chrono::milliseconds kStandstill = 10s;
+
+std::string FlawOfFaults(const ContentionPlan& plan) {
+  if (!plan.faults.any()) return "";
+  if (plan.threads > 1 || plan.locks > 1) {
+    return "faults are done to processes of one thread that want one lock";
+  }
+  // One number is for who breaks.
+  const int spare = static_cast<int>(history::kMaxActors) - plan.processes - 1;
+  if (plan.faults.most_kills > spare) {
+    return fmt::format("{} kills of {} processes were asked for; it takes {}",
+                       plan.faults.most_kills, plan.processes, spare);
+  }
+  return "";
+}
 
 // What is wrong with a plan; empty: nothing.
 std::string FlawOf(const ContentionPlan& plan) {
@@ -58,7 +75,14 @@ std::string FlawOf(const ContentionPlan& plan) {
   if (plan.acquisitions <= 0 && plan.duration <= 0ms) {
     return "neither a number of acquisitions nor a duration was asked for";
   }
-  return "";
+  return FlawOfFaults(plan);
+}
+
+// Of those that take the place of others.
+int Spares(const FaultPlan& faults) {
+  const bool kills =
+      faults.Asks(FaultKind::kKill) || faults.Asks(FaultKind::kBreakDead);
+  return kills ? faults.most_kills : 0;
 }
 
 size_t IfSound(const ContentionPlan& plan, int count) {
@@ -103,8 +127,8 @@ Supervisor::Supervisor(const SubjectFactory& subject,
     : subject_(subject),
       plan_(plan),
       boards_(IfSound(plan, plan.locks)),
-      slots_(IfSound(plan, plan.contenders())),
-      gone_(IfSound(plan, plan.processes)) {
+      slots_(IfSound(plan, plan.contenders() + Spares(plan.faults))),
+      gone_(IfSound(plan, plan.processes + Spares(plan.faults))) {
   facts_.processes = plan.processes;
   facts_.contenders = plan.contenders();
   facts_.counter_file = plan.counter_file;
@@ -127,6 +151,12 @@ std::vector<Facts> Supervisor::Run() {
     Trouble(error.what());
   }
   KillTheRest();
+  if (injector_) {
+    facts_.faults = injector_->Report();
+    if (facts_.trouble.empty() && facts_.hung.empty()) {
+      SeeAftermath(subject_, sites_[0].here.lock, "counter", &facts_.faults);
+    }
+  }
   std::vector<Facts> all;
   for (size_t lock = 0; lock < sites_.size(); ++lock) {
     all.push_back(FactsOf(lock));
@@ -169,26 +199,27 @@ void Supervisor::MakeSite(size_t lock) {
     fill(plan_.other_dir + work_->path().substr(work_->path().rfind('/')),
          &site.there);
   }
-  // Deaths are few.
-  constexpr uint32_t kLimit = 10'000;
+  // Deaths are few, unless they are made.
+  const uint32_t limit = plan_.faults.any() ? 1'000'000 : 10'000;
   site.log.emplace(LogPath(site.here.history, history::kSupervisor), info_,
-                   kLimit);
+                   limit);
   if (plan_.counter_file)
     site.counter_errno = MakeCounterFile(site.here.counter);
 }
 
 void Supervisor::SpawnAll() {
-  for (size_t process = 0; process < gone_.size(); ++process) {
-    try {
-      // A group of its own: Ctrl-C on the terminal is for the supervisor.
-      workers_.push_back(
-          proc::Child::Spawn([this, process] { return ProcessMain(process); },
-                             {.own_group = true}));
-    } catch (const std::exception& error) {
-      Trouble(fmt::format("only {} of {} workers could be started: {}", process,
-                          plan_.processes, error.what()));
-      return;
-    }
+  for (int i = 0; i < plan_.processes && facts_.trouble.empty(); ++i) Spawn();
+}
+
+void Supervisor::Spawn() {
+  const size_t process = workers_.size();
+  try {
+    // A group of its own: Ctrl-C on the terminal is for the supervisor.
+    workers_.push_back(proc::Child::Spawn(
+        [this, process] { return ProcessMain(process); }, {.own_group = true}));
+  } catch (const std::exception& error) {
+    Trouble(fmt::format("only {} of {} workers could be started: {}", process,
+                        plan_.processes, error.what()));
   }
 }
 
@@ -244,7 +275,8 @@ std::vector<Actor> Supervisor::ActorsOf(size_t process) const {
 
 std::vector<Actor> Supervisor::ContendersFor(size_t lock) const {
   std::vector<Actor> actors;
-  for (size_t actor = lock; actor < slots_.size();
+  const size_t end = workers_.size() * static_cast<size_t>(plan_.threads);
+  for (size_t actor = lock; actor < end;
        actor += static_cast<size_t>(plan_.locks)) {
     actors.push_back(static_cast<Actor>(actor));
   }
@@ -252,14 +284,15 @@ std::vector<Actor> Supervisor::ContendersFor(size_t lock) const {
 }
 
 void Supervisor::AwaitReady() {
+  const auto wanted = static_cast<uint32_t>(plan_.contenders());
   const proc::TimePoint deadline = proc::In(plan_.deadline);
   for (;;) {
     const uint32_t ready = gate_->ready.load();
-    if (ready == slots_.size() || !facts_.trouble.empty()) return;
+    if (ready == wanted || !facts_.trouble.empty()) return;
     if (proc::Interrupts::Pending() != 0) return;
     if (proc::Clock::now() >= deadline) {
       Trouble(fmt::format("only {} of {} workers were ready at the deadline",
-                          ready, slots_.size()));
+                          ready, wanted));
       return;
     }
     proc::FutexWait(gate_->ready, ready, proc::In(kSlice));
@@ -273,15 +306,22 @@ void Supervisor::Drive() {
   const proc::TimePoint stop =
       plan_.duration > 0ms ? start + plan_.duration : proc::kForever;
   moved_ = start;
+  MakeInjector();
   gate_->start_ns = history::NowNs();
   gate_->go = 1;
   proc::FutexWakeAll(gate_->go);
   for (;;) {
     const uint32_t finished = gate_->finished.load();
     const proc::TimePoint now = proc::Clock::now();
-    if (finished == slots_.size() || Over(now, deadline)) return;
+    // The dead were replaced.
+    if (finished == static_cast<uint32_t>(plan_.contenders()) ||
+        Over(now, deadline)) {
+      return;
+    }
     if (now >= stop) Stop();
-    proc::TimePoint wake = std::min(now + kSlice, deadline);
+    if (injector_) injector_->Step(now, gate_->stop != 0);
+    proc::TimePoint wake =
+        std::min(now + (injector_ ? kFaultSlice : kSlice), deadline);
     if (now < stop) wake = std::min(wake, stop);
     proc::FutexWait(gate_->finished, finished, wake);
     WatchDeaths();
@@ -324,10 +364,47 @@ void Supervisor::OnDeadline(proc::TimePoint now) {
                     plan_.deadline.count(), grants_));
     return;
   }
-  for (Actor actor = 0; actor < slots_.size(); ++actor) {
-    if (!slots_[actor].finished) facts_.hung.push_back(actor);
+  for (size_t process = 0; process < workers_.size(); ++process) {
+    if (gone_[process]) continue;
+    for (const Actor actor : ActorsOf(process)) {
+      if (!slots_[actor].finished) facts_.hung.push_back(actor);
+    }
   }
 }
+
+void Supervisor::MakeInjector() {
+  if (!plan_.faults.any()) return;
+  injector_.emplace(
+      Injector::Scene{.subject = subject_,
+                      .lock = sites_[0].here.lock,
+                      .board = boards_[0],
+                      .slots = slots_.span(),
+                      .victims = *this,
+                      .breaker = static_cast<Actor>(slots_.size())},
+      plan_.faults, plan_.seed);
+}
+
+Actor Supervisor::count() const { return static_cast<Actor>(workers_.size()); }
+
+bool Supervisor::gone(Actor actor) const { return gone_[actor]; }
+
+proc::Child& Supervisor::process(Actor actor) { return workers_[actor]; }
+
+void Supervisor::Record(Actor actor, const history::Event& event) {
+  sites_[0].log->AppendFor(actor, event);
+}
+
+void Supervisor::Bury(Actor actor) {
+  gone_[actor] = true;
+  if (slots_[actor].updating) ++facts_.died_updating;
+  RecordCrash(actor, Phase::kReturn, SIGKILL);
+  // What it was about it did not get done.
+  if (plan_.floor == 0 && plan_.acquisitions > 0) --facts_.floor;
+}
+
+bool Supervisor::HasSpare() const { return workers_.size() < slots_.size(); }
+
+void Supervisor::Replace() { Spawn(); }
 
 void Supervisor::WatchDeaths() {
   if (!proc::Child::AnyEnded()) return;
@@ -399,7 +476,9 @@ void Supervisor::Trouble(const std::string& what) {
 
 Facts Supervisor::FactsOf(size_t lock) {
   Facts facts = facts_;
-  facts.contenders = static_cast<int>(ContendersFor(lock).size());
+  if (plan_.locks > 1) {
+    facts.contenders = static_cast<int>(ContendersFor(lock).size());
+  }
   facts.floor /= plan_.locks;
   std::erase_if(facts.hung, [&](Actor actor) { return LockOf(actor) != lock; });
   if (!sites_[lock].log) return facts;

@@ -16,13 +16,14 @@
 #include "conformance/subject/subject.h"
 #include "stress/run/board.h"
 #include "stress/run/facts.h"
+#include "stress/run/injector.h"
 #include "stress/run/plan.h"
 #include "stress/run/worker.h"
 
 namespace locklab::run {
 
 // For one run. Its destructor kills what still runs and removes the files.
-class Supervisor {
+class Supervisor : private Victims {
  public:
   Supervisor(const SubjectFactory& subject, const ContentionPlan& plan);
 
@@ -38,9 +39,21 @@ class Supervisor {
     int counter_errno = 0;
   };
 
+  // See Victims. Where there are faults, an actor is a process, and there is
+  // one lock.
+  [[nodiscard]] history::Actor count() const override;
+  [[nodiscard]] bool gone(history::Actor actor) const override;
+  [[nodiscard]] proc::Child& process(history::Actor actor) override;
+  void Record(history::Actor actor, const history::Event& event) override;
+  void Bury(history::Actor actor) override;
+  [[nodiscard]] bool HasSpare() const override;
+  void Replace() override;
+
   void MakePlaces();
   void MakeSite(size_t lock);
   void SpawnAll();
+  void Spawn();
+  void MakeInjector();
   int ProcessMain(size_t process);
   int WorkerMain(history::Actor actor);
   void AwaitReady();
@@ -65,7 +78,7 @@ class Supervisor {
   [[nodiscard]] size_t ProcessOf(history::Actor actor) const {
     return actor / static_cast<size_t>(plan_.threads);
   }
-  // Those of a process, or those that want a lock.
+  // Those of a process, or those that want a lock, the dead among them.
   [[nodiscard]] std::vector<history::Actor> ActorsOf(size_t process) const;
   [[nodiscard]] std::vector<history::Actor> ContendersFor(size_t lock) const;
 
@@ -79,11 +92,12 @@ class Supervisor {
   std::deque<Site> sites_;  // by lock
   proc::Shared<Gate> gate_;
   proc::Shared<Board> boards_;        // by lock
-  proc::Shared<Slot> slots_;          // by actor
+  proc::Shared<Slot> slots_;          // by actor, with those who may follow
   std::vector<proc::Child> workers_;  // by process
   std::vector<bool> gone_;            // by process: whose end was dealt with
-  uint64_t grants_ = 0;               // when last looked at
-  proc::TimePoint moved_;             // when that had last risen
+  std::optional<Injector> injector_;
+  uint64_t grants_ = 0;    // when last looked at
+  proc::TimePoint moved_;  // when that had last risen
 };
 
 }  // namespace locklab::run
