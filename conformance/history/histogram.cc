@@ -5,7 +5,6 @@
 
 namespace locklab::history {
 
-// The largest value of a bucket: the inverse of IndexOf.
 uint64_t Histogram::TopOf(size_t index) {
   if (index < 256) return index;
   const auto shift = index / 128 - 1;

@@ -32,6 +32,15 @@ class Histogram {
  public:
   static constexpr size_t kBuckets = size_t{128} * 57;
 
+  // The bucket of a value, and the largest value of a bucket: for those who
+  // count elsewhere and Add() the counts later.
+  static size_t IndexOf(uint64_t value) {
+    if (value < 256) return value;
+    const int shift = std::bit_width(value) - 8;
+    return static_cast<size_t>(shift) * 128 + (value >> shift);
+  }
+  static uint64_t TopOf(size_t index);
+
   Histogram() : buckets_(kBuckets) {}
 
   // Some nanoseconds. What is negative counts as zero.
@@ -63,13 +72,6 @@ class Histogram {
   void Add(int64_t value, int64_t count);
 
  private:
-  static size_t IndexOf(uint64_t value) {
-    if (value < 256) return value;
-    const int shift = std::bit_width(value) - 8;
-    return static_cast<size_t>(shift) * 128 + (value >> shift);
-  }
-  static uint64_t TopOf(size_t index);
-
   std::vector<int64_t> buckets_;
   int64_t count_ = 0;
   uint64_t min_ = 0;

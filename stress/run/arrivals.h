@@ -36,8 +36,8 @@ class Arrivals {
 
  private:
   static Delay Interval(const ContentionPlan& plan) {
-    const std::chrono::nanoseconds each(static_cast<int64_t>(
-        1e9 * plan.contenders() / plan.rate));
+    const std::chrono::nanoseconds each(
+        static_cast<int64_t>(1e9 * plan.contenders() / plan.rate));
     return plan.poisson ? Delay::Exponential(each) : Delay::Fixed(each);
   }
 

@@ -40,8 +40,9 @@ struct alignas(kCacheLine) Slot {
   std::atomic<int64_t> updates{0};       // of the counter file, finished ones
   std::atomic<bool> updating{false};
   // Of what it did between start and end; 0 if it was killed.
-  std::atomic<int64_t> cpu_ns{0};  // user and system
-  std::atomic<int64_t> slept{0};   // times that it gave up the processor
+  std::atomic<int64_t> backlog{0};  // of an open loop
+  std::atomic<int64_t> cpu_ns{0};   // user and system
+  std::atomic<int64_t> slept{0};    // times that it gave up the processor
   std::atomic<int64_t> preempted{0};
   std::array<char, 240> error{};  // the first call that failed, and how
 };
@@ -82,8 +83,13 @@ struct Gate {
   alignas(kCacheLine) std::atomic<uint32_t> ready{0};  // futex
   std::atomic<uint32_t> go{0};                         // futex
   std::atomic<uint32_t> finished{0};                   // futex
-  std::atomic<uint32_t> stop{0};     // futex; 1: no more turns
-  std::atomic<int64_t> start_ns{0};  // when `go` was given
+  std::atomic<uint32_t> stop{0};  // futex; 1: no more turns
+  // When `go` was given, and when `stop` was; 0: not yet.
+  std::atomic<int64_t> start_ns{0};
+  std::atomic<int64_t> stop_ns{0};
+
+  // Gives it, and wakes those who rest. Anybody, any number of times.
+  void Stop();
 
   // Where all workers meet, again and again: how many are there, and how
   // often all were. The second is a futex.

@@ -229,6 +229,8 @@ ContentionResult Conclude(Facts facts) {
   result.processes = facts.processes;
   result.contenders = facts.contenders;
   result.usage = facts.usage;
+  result.response = std::move(facts.response);
+  result.backlog = facts.backlog;
   result.acquisitions = facts.judgement.acquisitions;
   result.violations = facts.judgement.violations;
   result.witness_violations = facts.clashes;

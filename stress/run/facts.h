@@ -37,6 +37,8 @@ struct Facts {
   int died_updating = 0;  // workers, whose last update may or may not count
 
   Usage usage;
+  history::Histogram response;  // see ContentionResult
+  int64_t backlog = 0;
   judge::Judgement judgement;
 };
 

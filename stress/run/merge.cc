@@ -70,6 +70,8 @@ void Merge(const ContentionResult& other, judge::Lie lie,
   total->updates += other.updates;
   total->lost_updates += other.lost_updates;
   total->stale_reads += other.stale_reads;
+  total->response.Merge(other.response);
+  total->backlog += other.backlog;
   total->usage.cpu_ns += other.usage.cpu_ns;
   total->usage.slept += other.usage.slept;
   total->usage.preempted += other.usage.preempted;

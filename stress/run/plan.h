@@ -28,6 +28,11 @@ struct ContentionPlan {
   std::chrono::milliseconds duration{0};  // then they stop; 0: no such bound
   Delay hold;                             // between acquire and release
   Delay think;                            // between release and acquire
+  Delay timeout;  // of an attempt, where a scenario has them
+  // Open loop, where a scenario has one: how many arrivals a second, of all
+  // contenders together, at random or evenly.
+  double rate = 0;
+  bool poisson = true;
   // What a turn is, see worker.h; nullptr: take the lock, hold it, give it
   // back, think.
   void (*step)(Worker& worker) = nullptr;
@@ -85,6 +90,10 @@ struct ContentionResult {
   // Everything else that the history tells: waits, holds, hand-offs, shares,
   // fairness, and counts for each actor.
   judge::Judgement judgement;
+  // Open loop: from the time that the schedule says to the grant; and arrivals
+  // that were due at the end and not begun.
+  history::Histogram response;
+  int64_t backlog = 0;
   Usage usage;
   FaultReport faults;
   std::vector<std::string> evidence;  // lines for people; empty if all is well

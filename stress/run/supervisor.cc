@@ -127,6 +127,7 @@ Supervisor::Supervisor(const SubjectFactory& subject,
     : subject_(subject),
       plan_(plan),
       boards_(IfSound(plan, plan.locks)),
+      responses_(plan.rate > 0 ? IfSound(plan, plan.locks) : 0),
       slots_(IfSound(plan, plan.contenders() + Spares(plan.faults))),
       gone_(IfSound(plan, plan.processes + Spares(plan.faults))) {
   facts_.processes = plan.processes;
@@ -255,7 +256,9 @@ int Supervisor::WorkerMain(Actor actor) {
         .places = ProcessOf(actor) % 2 == 0 ? site.here : site.there,
         .gate = *gate_,
         .board = boards_[LockOf(actor)],
-        .slots = slots_.span()};
+        .slots = slots_.span(),
+        .response =
+            responses_.size() > 0 ? &responses_[LockOf(actor)] : nullptr};
     return Worker(subject_, plan_, post, info).Run();
   } catch (const std::exception& error) {
     fmt::format_to_n(slot.error.data(), slot.error.size() - 1, "{}",
@@ -318,7 +321,7 @@ void Supervisor::Drive() {
         Over(now, deadline)) {
       return;
     }
-    if (now >= stop) Stop();
+    if (now >= stop) gate_->Stop();
     if (injector_) injector_->Step(now, gate_->stop != 0);
     proc::TimePoint wake =
         std::min(now + (injector_ ? kFaultSlice : kSlice), deadline);
@@ -326,10 +329,6 @@ void Supervisor::Drive() {
     proc::FutexWait(gate_->finished, finished, wake);
     WatchDeaths();
   }
-}
-
-void Supervisor::Stop() {
-  if (gate_->stop.exchange(1) == 0) proc::FutexWakeAll(gate_->stop);
 }
 
 uint64_t Supervisor::Grants() const {
@@ -346,7 +345,7 @@ bool Supervisor::Over(proc::TimePoint now, proc::TimePoint deadline) {
     return true;
   }
   // Somebody died: the rest are let finish, for what they may yet show.
-  if (!facts_.trouble.empty()) Stop();
+  if (!facts_.trouble.empty()) gate_->Stop();
   if (std::all_of(workers_.begin(), workers_.end(),
                   [](const proc::Child& child) { return !child.running(); })) {
     return true;
@@ -431,7 +430,7 @@ void Supervisor::OnDeath(size_t process, const proc::ExitStatus& end) {
 }
 
 void Supervisor::KillTheRest() {
-  Stop();
+  gate_->Stop();
   const auto finished = [this](Actor actor) -> bool {
     return slots_[actor].finished;
   };
@@ -500,6 +499,7 @@ void Supervisor::CollectWitnesses(size_t lock, Facts* facts) const {
   for (const Actor actor : ContendersFor(lock)) {
     const Slot& slot = slots_[actor];
     facts->updates += slot.updates;
+    facts->backlog += slot.backlog;
     facts->usage.cpu_ns += slot.cpu_ns;
     facts->usage.slept += slot.slept;
     facts->usage.preempted += slot.preempted;
@@ -508,6 +508,7 @@ void Supervisor::CollectWitnesses(size_t lock, Facts* facts) const {
           fmt::format("worker {}: {}", actor, slot.error.data());
     }
   }
+  if (lock < responses_.size()) facts->response = responses_[lock].Read();
   facts->counter_errno = sites_[lock].counter_errno;
   if (facts->counter_errno == 0) facts->counter_errno = board.counter_errno;
   if (plan_.counter_file && facts->counter_errno == 0) {

@@ -60,7 +60,6 @@ class Supervisor : private Victims {
   void Drive();
   // Whether there is nothing left to wait for.
   [[nodiscard]] bool Over(proc::TimePoint now, proc::TimePoint deadline);
-  void Stop();
   void WatchDeaths();
   void OnDeath(size_t process, const proc::ExitStatus& end);
   void OnDeadline(proc::TimePoint now);
@@ -92,6 +91,7 @@ class Supervisor : private Victims {
   std::deque<Site> sites_;  // by lock
   proc::Shared<Gate> gate_;
   proc::Shared<Board> boards_;        // by lock
+  proc::Shared<Tally> responses_;     // by lock; none without an open loop
   proc::Shared<Slot> slots_;          // by actor, with those who may follow
   std::vector<proc::Child> workers_;  // by process
   std::vector<bool> gone_;            // by process: whose end was dealt with

@@ -16,8 +16,8 @@ class Tally {
   // Some tens of nanoseconds. Any thread, any process.
   void Record(int64_t value) {
     using history::Histogram;
-    counts_[Histogram::IndexOf(static_cast<uint64_t>(std::max<int64_t>(
-                value, 0)))]
+    counts_[Histogram::IndexOf(
+                static_cast<uint64_t>(std::max<int64_t>(value, 0)))]
         .fetch_add(1, std::memory_order_relaxed);
     int64_t max = max_.load(std::memory_order_relaxed);
     while (value > max && !max_.compare_exchange_weak(max, value)) {

@@ -95,7 +95,11 @@ Worker::Worker(const SubjectFactory& factory, const ContentionPlan& plan,
       log_(history::LogPath(post.places.history, info.actor), info,
            EventLimit(plan)),
       subject_(factory.Make(post.places.lock)),
-      random_(SeedFor(plan.seed, info.actor)) {}
+      random_(SeedFor(plan.seed, info.actor)) {
+  if (plan.rate > 0) {
+    arrivals_.emplace(plan, static_cast<int>(actor_), random_());
+  }
+}
 
 int Worker::Run() {
   // Sleeps as short as a hold are to be that short.
@@ -143,22 +147,28 @@ bool Worker::MayGoOn() {
   // A turn is recorded whole or not at all: nobody may hold the lock unseen.
   if (log_.Reserve(4)) return true;
   slot_.out_of_room = true;
-  Stop();
+  post_.gate.Stop();
   return false;
 }
 
 void Worker::Finish() {
   // Nobody is to wait for one who does not come any more.
-  if (met_) Stop();
+  if (met_) post_.gate.Stop();
+  Gate& gate = post_.gate;
+  if (arrivals_) {
+    const int64_t end_ns = gate.stop_ns != 0 ? gate.stop_ns.load() : NowNs();
+    slot_.backlog = arrivals_->CountUntil(Ns(end_ns - gate.start_ns));
+  }
   Now(Stage::kDone);
   slot_.finished = true;
-  post_.gate.finished.fetch_add(1);
-  proc::FutexWakeAll(post_.gate.finished);
+  gate.finished.fetch_add(1);
+  proc::FutexWakeAll(gate.finished);
 }
 
-void Worker::Stop() {
-  post_.gate.stop = 1;
-  proc::FutexWakeAll(post_.gate.stop);
+void Gate::Stop() {
+  int64_t none = 0;
+  stop_ns.compare_exchange_strong(none, NowNs());
+  if (stop.exchange(1) == 0) proc::FutexWakeAll(stop);
 }
 
 int Worker::index() const { return static_cast<int>(actor_) / plan_.locks; }
@@ -227,7 +237,8 @@ bool Worker::Meet() {
   met_ = true;
   Gate& gate = post_.gate;
   const uint32_t meeting = gate.meetings.load();
-  if (gate.arrived.fetch_add(1) + 1 < post_.slots.size()) {
+  if (gate.arrived.fetch_add(1) + 1 <
+      static_cast<uint32_t>(plan_.contenders())) {
     return AwaitChange(gate.meetings, meeting);
   }
   gate.arrived.store(0);
@@ -235,6 +246,16 @@ bool Worker::Meet() {
   proc::FutexWakeAll(gate.meetings);
   return true;
 }
+
+bool Worker::AwaitArrival() {
+  arrived_ns_ = post_.gate.start_ns + arrivals_->next().count();
+  RestUntil(arrived_ns_);
+  if (Stopping()) return false;
+  arrivals_->Advance();
+  return true;
+}
+
+void Worker::Served() { post_.response->Record(acquired_ns_ - arrived_ns_); }
 
 bool Worker::InNewProcess(const std::function<void()>& part) {
   random_.discard(1);  // or all of its children would draw the same

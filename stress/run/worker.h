@@ -17,14 +17,17 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
 
 #include "conformance/history/log_writer.h"
 #include "conformance/subject/subject.h"
+#include "stress/run/arrivals.h"
 #include "stress/run/board.h"
 #include "stress/run/plan.h"
+#include "stress/run/tally.h"
 
 namespace locklab::run {
 
@@ -39,8 +42,9 @@ struct Places {
 struct Post {
   const Places& places;
   Gate& gate;
-  Board& board;           // of its lock
-  std::span<Slot> slots;  // of all contenders, whatever lock they want
+  Board& board;               // of its lock
+  std::span<Slot> slots;      // of all contenders, whatever lock they want
+  Tally* response = nullptr;  // of an open loop
 };
 
 // Made in the worker's own process, used by one thread.
@@ -88,7 +92,12 @@ class Worker {
   // False: it failed; the failure is recorded.
   bool InNewProcess(const std::function<void()>& part);
 
-  [[nodiscard]] int64_t acquired_ns() const { return acquired_ns_; }
+  // Open loop. Waits for the next arrival that the schedule has for this
+  // contender: true; or until the run is over: false. An arrival that is
+  // overdue does not wait.
+  bool AwaitArrival();
+  // The lock was granted to the arrival: how long after its time?
+  void Served();
 
  private:
   void Contend();
@@ -108,7 +117,6 @@ class Worker {
   void CounterFailed(int error);
   void Clashed(uint32_t owner);
   void Failed(const char* call, const std::string& message);
-  void Stop();
   void Now(Stage stage) { slot_.stage.store(stage, std::memory_order_relaxed); }
 
   const SubjectFactory& factory_;
@@ -119,6 +127,8 @@ class Worker {
   history::LogWriter log_;
   std::unique_ptr<Subject> subject_;
   std::mt19937_64 random_;
+  std::optional<Arrivals> arrivals_;
+  int64_t arrived_ns_ = 0;  // by the schedule
   int64_t acquired_ns_ = 0;
   uint64_t grant_ = 0;    // of this turn
   bool entered_ = false;  // the owner word is ours
