@@ -1,0 +1,40 @@
+#include "stress/scenarios/scenario.h"
+
+#include <algorithm>
+
+namespace locklab::scenario {
+namespace {
+
+// Filled before main, in whatever order.
+std::vector<Scenario>& Registered() {
+  static std::vector<Scenario> scenarios;
+  return scenarios;
+}
+
+}  // namespace
+
+Registration::Registration(const Scenario& scenario) {
+  std::vector<Scenario>& all = Registered();
+  const auto place = std::lower_bound(
+      all.begin(), all.end(), scenario,
+      [](const auto& a, const auto& b) { return a.name < b.name; });
+  all.insert(place, scenario);
+}
+
+std::span<const Scenario> Scenarios() { return Registered(); }
+
+const Scenario* FindScenario(std::string_view name) {
+  for (const Scenario& scenario : Scenarios()) {
+    if (scenario.name == name) return &scenario;
+  }
+  return nullptr;
+}
+
+ContentionPlan PlanOf(const Scenario& scenario) {
+  ContentionPlan plan;
+  plan.step = scenario.step;
+  scenario.setup(&plan);
+  return plan;
+}
+
+}  // namespace locklab::scenario
