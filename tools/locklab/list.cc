@@ -15,6 +15,7 @@
 #include "conformance/claims/features.h"
 #include "conformance/expect/expectations.h"
 #include "lib/backends.h"
+#include "stress/scenarios/scenario.h"
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
 
@@ -137,11 +138,35 @@ std::vector<Item> ExpectationItems() {
   return items;
 }
 
+std::vector<Item> ScenarioItems() {
+  std::vector<Item> items;
+  for (const scenario::Scenario& scenario : scenario::Scenarios()) {
+    const scenario::ContentionPlan plan = scenario::PlanOf(scenario);
+    items.push_back(
+        {std::string(scenario.name),
+         fmt::format("{}\n{} processes, {} threads in each, locks: {}, hold "
+                     "{}, think {}",
+                     scenario.doc, plan.processes, plan.threads, plan.locks,
+                     plan.hold.Describe(), plan.think.Describe()),
+         Json{{"name", std::string(scenario.name)},
+              {"doc", std::string(scenario.doc)},
+              {"processes", plan.processes},
+              {"threads", plan.threads},
+              {"locks", plan.locks},
+              {"hold", plan.hold.Describe()},
+              {"think", plan.think.Describe()},
+              {"timeout", plan.timeout.Describe()},
+              {"rate", plan.rate},
+              {"counter", plan.counter_file}}});
+  }
+  return items;
+}
+
 // One row a list.
 constexpr ListRow kLists[] = {
     {"backends", BackendItems},         {"claims", ClaimItems},
     {"features", FeatureItems},         {"canaries", CanaryItems},
-    {"expectations", ExpectationItems},
+    {"expectations", ExpectationItems}, {"scenarios", ScenarioItems},
 };
 
 std::vector<std::string_view> ListNames() {

@@ -6,171 +6,227 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <csignal>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "conformance/proc/duration.h"
 #include "conformance/proc/interrupts.h"
 #include "conformance/proc/temp_dir.h"
-#include "conformance/report/text.h"
-#include "stress/run/contention.h"
+#include "stress/run/limits.h"
+#include "stress/scenarios/campaign.h"
 #include "tools/locklab/check/directory.h"
 #include "tools/locklab/check/progress.h"
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
+#include "tools/locklab/stress_report.h"
 #include "tools/locklab/subjects.h"
-#include "tools/locklab/terminal.h"
 
 namespace locklab::cli {
 namespace {
 
 using run::ContentionPlan;
-using run::ContentionResult;
 using run::Delay;
+using scenario::Course;
+using scenario::Scenario;
+using std::chrono::milliseconds;
 using std::chrono_literals::operator""s;
 
+// Empty and 0: as the scenario has it.
 struct Flags {
   std::string dir;
   std::string backends;
-  uint64_t processes = 8;
-  std::string hold = "500us";
-  std::string think = "0";
+  std::string scenarios = "contention";
+  uint64_t processes = 0;
+  uint64_t threads = 0;
+  uint64_t locks = 0;
+  std::string hold;
+  std::string think;
+  std::string timeout;
+  uint64_t rate = 0;
+  std::string arrivals = "poisson";
+  std::string counter;
   std::chrono::nanoseconds duration = 5s;
+  std::chrono::nanoseconds round = 10s;
+  std::string on_failure = "go-on";
+  std::string keep;
+  std::string format = "text";
   uint64_t seed = std::random_device{}();
 };
 
-struct StressReport {
-  std::string backend;
-  ContentionResult result;
-};
-
-Delay ParseDelay(const char* flag, const std::string& text) {
+void SetDelay(const char* flag, const std::string& text, Delay* delay) {
+  if (text.empty()) return;
   try {
-    return Delay::Parse(text);
+    *delay = Delay::Parse(text);
   } catch (const std::invalid_argument& error) {
     throw UsageError(fmt::format("{}={}: {}", flag, text, error.what()));
   }
 }
 
-ContentionPlan PlanOf(const Flags& flags, const Context& context) {
-  constexpr auto kGrace = 30s;
-  ContentionPlan plan;
-  plan.processes = static_cast<int>(flags.processes);
-  plan.hold = ParseDelay("--hold", flags.hold);
-  plan.think = ParseDelay("--think", flags.think);
-  plan.duration = std::chrono::ceil<std::chrono::milliseconds>(flags.duration);
-  if (plan.duration.count() == 0) {
-    throw UsageError("--duration: nothing can be seen in no time; try 5s");
+void Set(uint64_t number, int* target) {
+  if (number > 0) *target = static_cast<int>(number);
+}
+
+std::vector<const Scenario*> ParseScenarios(const std::string& list) {
+  std::vector<std::string_view> names = {"all"};
+  std::vector<const Scenario*> all;
+  for (const Scenario& scenario : scenario::Scenarios()) {
+    names.push_back(scenario.name);
+    all.push_back(&scenario);
   }
-  plan.deadline = plan.duration + kGrace;
-  plan.counter_file = false;
+  std::vector<const Scenario*> chosen;
+  for (const std::string& word : ParseList("--scenario", list)) {
+    const std::string_view name = ParseChoice("--scenario", word, names);
+    if (name == "all") return all;
+    const Scenario* scenario = scenario::FindScenario(name);
+    if (std::find(chosen.begin(), chosen.end(), scenario) == chosen.end()) {
+      chosen.push_back(scenario);
+    }
+  }
+  return chosen;
+}
+
+// Whoever still waits when the time is over gets the lock, one after the other.
+milliseconds DeadlineOf(const ContentionPlan& plan) {
+  constexpr auto kGrace = 30s;
+  constexpr int kSlowest = 40;  // mean holds, in some scenario
+  const auto drain = plan.hold.mean() * (3 * plan.contenders() + kSlowest);
+  return plan.duration + kGrace + std::chrono::ceil<milliseconds>(drain);
+}
+
+void RequireSense(const Scenario& scenario, const Flags& flags,
+                  const ContentionPlan& plan) {
+  if (plan.hold.mean() > plan.duration) {
+    throw UsageError(fmt::format(
+        "--hold={}: a round of {} is over before that; hold it for less, or "
+        "take a longer --duration and --round",
+        plan.hold.Describe(), proc::DurationText(plan.duration)));
+  }
+  if (flags.rate > 0 && scenario::PlanOf(scenario).rate == 0) {
+    throw UsageError(fmt::format(
+        "--rate={}: the scenario {} has no arrivals; use --scenario=open-loop",
+        flags.rate, scenario.name));
+  }
+  if (plan.locks > plan.contenders()) {
+    throw UsageError(
+        fmt::format("--locks={}: there are {} contenders, and each lock needs "
+                    "one; take more --processes, or fewer locks",
+                    plan.locks, plan.contenders()));
+  }
+  if (plan.contenders() > static_cast<int64_t>(history::kMaxActors)) {
+    throw UsageError(fmt::format(
+        "--threads={}: {} contenders are more than {} in all; take fewer",
+        plan.threads, plan.contenders(), history::kMaxActors));
+  }
+  const std::string shortage =
+      run::WhyNotSoMany(plan.processes, plan.threads, run::TaskLimits());
+  if (!shortage.empty()) {
+    throw UsageError(
+        fmt::format("--processes={}: {}", plan.processes, shortage));
+  }
+}
+
+ContentionPlan PlanOf(const Scenario& scenario, const Flags& flags,
+                      const Context& context) {
+  ContentionPlan plan = scenario::PlanOf(scenario);
+  Set(flags.processes, &plan.processes);
+  Set(flags.threads, &plan.threads);
+  Set(flags.locks, &plan.locks);
+  SetDelay("--hold", flags.hold, &plan.hold);
+  SetDelay("--think", flags.think, &plan.think);
+  SetDelay("--timeout", flags.timeout, &plan.timeout);
+  if (!flags.counter.empty()) plan.counter_file = flags.counter == "on";
+  plan.duration =
+      std::chrono::ceil<milliseconds>(std::min(flags.duration, flags.round));
+  plan.deadline = DeadlineOf(plan);
+  // Many do not get it often in a short time; once is what they all need.
+  plan.floor = plan.contenders();
+  RequireSense(scenario, flags, plan);
+  if (flags.rate > 0) plan.rate = static_cast<double>(flags.rate);
+  plan.poisson = flags.arrivals == "poisson";
   plan.seed = flags.seed;
   plan.command_line = context.command_line;
-  plan.dir = check::UsableDirectory(flags.dir);
   return plan;
 }
 
-// --- what is said of it -----------------------------------------------------
-
-std::string Time(int64_t ns) { return ns == 0 ? "-" : report::ShortTime(ns); }
-
-double SlowestShare(const ContentionResult& result) {
-  const judge::Judgement& judgement = result.judgement;
-  if (judgement.acquisitions == 0) return 0;
-  int64_t slowest = judgement.acquisitions;
-  for (const judge::ActorSummary& actor : judgement.actors) {
-    slowest = std::min(slowest, actor.acquisitions);
-  }
-  return static_cast<double>(slowest) * result.processes /
-         static_cast<double>(judgement.acquisitions);
-}
-
-void PrintRow(const StressReport& report, std::ostream& out) {
-  const ContentionResult& result = report.result;
-  const judge::Judgement& judgement = result.judgement;
-  const auto wait = judgement.wait.percentiles();
-  const double seconds =
-      static_cast<double>(judgement.end_ns - judgement.start_ns) / 1e9;
-  fmt::print(
-      out,
-      "{:<8} {:>8.0f} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6.3f} "
-      "{:>6.3f} {:>6.3f} {:>6.3f} {:>5}\n",
-      report.backend,
-      static_cast<double>(judgement.acquisitions) / std::max(seconds, 1e-9),
-      Time(wait.p50), Time(wait.p99), Time(wait.p99_9), Time(wait.p99_99),
-      Time(wait.max), Time(judgement.hand_off.percentiles().p50),
-      judgement.hold_share, judgement.active_share, judgement.jain,
-      SlowestShare(result),
-      std::max(result.violations, result.witness_violations));
-}
-
-void PrintText(const std::vector<StressReport>& reports, std::ostream& out) {
-  fmt::print(out,
-             "{:<8} {:>8} {:^44} {:>8} {:>6} {:>6} {:>6} {:>6} {:>5}\n"
-             "{:<8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6} "
-             "{:>6} {:>6} {:>5}\n",
-             "", "", "wait", "hand-off", "share", "all", "", "slow/", "two",
-             "backend", "locks/s", "p50", "p99", "p99.9", "p99.99", "max",
-             "p50", "held", "active", "jain", "mean", "held");
-  for (const StressReport& report : reports) PrintRow(report, out);
-  for (const StressReport& report : reports) {
-    const ContentionResult& result = report.result;
-    for (const Finding* finding : {&result.exclusion, &result.progress}) {
-      if (finding->verdict == Verdict::kPass) continue;
-      fmt::print(out, "\n{} {}: {}\n{}", VerdictName(finding->verdict),
-                 report.backend, finding->reason, finding->evidence);
+scenario::CampaignPlan CampaignOf(const Flags& flags,
+                                  const std::vector<NamedSubject>& subjects,
+                                  const Context& context) {
+  for (const auto& [name, value] :
+       {std::pair("--duration", flags.duration), {"--round", flags.round}}) {
+    if (value.count() == 0) {
+      throw UsageError(fmt::format(
+          "{}=0: nothing can be seen in no time; try {}=5s", name, name));
     }
   }
-}
-
-Exit CodeOf(const std::vector<StressReport>& reports) {
-  Exit code = reports.empty() ? kExitInconclusive : kExitOk;
-  for (const StressReport& report : reports) {
-    for (const Finding* finding :
-         {&report.result.exclusion, &report.result.progress}) {
-      if (finding->verdict == Verdict::kFail) return kExitFailed;
-      if (finding->verdict != Verdict::kPass) code = kExitInconclusive;
+  scenario::CampaignPlan plan;
+  plan.duration = std::chrono::ceil<milliseconds>(flags.duration);
+  plan.round = std::chrono::ceil<milliseconds>(flags.round);
+  plan.seed = flags.seed;
+  plan.stop_at_failure = flags.on_failure == "stop";
+  if (!flags.keep.empty()) plan.keep = check::ResultsDirectory(flags.keep);
+  for (const Scenario* scenario : ParseScenarios(flags.scenarios)) {
+    const ContentionPlan contention = PlanOf(*scenario, flags, context);
+    for (const NamedSubject& subject : subjects) {
+      plan.courses.push_back(
+          {subject.name, subject.factory.get(), scenario, contention});
     }
   }
-  return code;
+  const std::string dir = check::UsableDirectory(flags.dir);
+  for (Course& course : plan.courses) course.plan.dir = dir;
+  return plan;
 }
 
 int RunStress(const Flags& flags, Context& context) {
+  // As in locklab check: a reader that has seen enough must not end the run.
+  std::signal(SIGPIPE, SIG_IGN);
   const std::vector<NamedSubject> subjects =
       ParseSubjects(flags.backends, flags.seed);
-  const ContentionPlan plan = PlanOf(flags, context);
-  fmt::print(context.out.stream,
-             "seed {}: {} processes on {}, hold {}, think {}, {} each\n\n",
-             plan.seed, plan.processes, plan.dir, plan.hold.Describe(),
-             plan.think.Describe(), proc::DurationText(plan.duration));
-  context.out.stream.flush();
-  std::vector<StressReport> reports;
+  StressRun run;
+  run.plan = CampaignOf(flags, subjects, context);
+  run.dir = run.plan.courses.front().plan.dir;
+  if (flags.format == "text") {
+    fmt::print(context.out.stream, "seed {}: locklab {} on {}, {} each\n",
+               flags.seed, kSuiteVersion, run.dir,
+               proc::DurationText(run.plan.duration));
+    context.out.stream.flush();
+  }
   {
     const proc::Interrupts interrupts;
+    const auto start = std::chrono::steady_clock::now();
     check::Progress progress(context.err);
-    proc::SweepDead(plan.dir);
-    progress.SetTotal(static_cast<double>(subjects.size()));
-    for (const NamedSubject& subject : subjects) {
-      if (proc::Interrupts::Pending() != 0) break;
-      progress.Stage(
-          fmt::format("{}: {} processes", subject.name, plan.processes));
-      reports.push_back(
-          {subject.name, run::RunContention(*subject.factory, plan)});
-      progress.Done(1);
-    }
+    progress.SetTotal(1);
+    double done = 0;
+    run.plan.progress = [&](const std::string& what, double share) {
+      progress.Done(share - std::exchange(done, share));
+      progress.Stage(what);
+    };
+    proc::SweepDead(run.dir);
+    run.canary = run::ProveDetector(run.dir, flags.seed);
+    run.result = scenario::RunCampaign(run.plan);
+    const std::chrono::duration<double> took =
+        std::chrono::steady_clock::now() - start;
+    run.duration_s = took.count();
+    // The report says it, and the exit code.
     proc::Interrupts::Take();
   }
-  PrintText(reports, context.out.stream);
-  return CodeOf(reports);
+  if (flags.format == "json") {
+    PrintStressJson(run, context.out.stream);
+  } else {
+    PrintStressText(run, context.out);
+  }
+  return CodeOf(run);
 }
 
-}  // namespace
+// --- flags ------------------------------------------------------------------
 
-Run SetUpStress(CLI::App& app, Context& context) {
-  auto flags = std::make_shared<Flags>();
+void AddWhat(CLI::App& app, Flags* flags) {
   app.add_option("--dir", flags->dir,
                  "The directory to contend in. A scratch directory is made in "
                  "it and removed again.")
@@ -181,26 +237,68 @@ Run SetUpStress(CLI::App& app, Context& context) {
                      lockfile::BackendNames() +
                      "; also canary:NAME. Default: all of the library.")
       ->type_name("LIST");
-  AddNumber(app, "--processes", &flags->processes,
-            "How many processes want the lock.", 1, history::kMaxActors)
-      ->default_str("8");
-  const std::string distribution =
-      ": a duration, exp:MEAN or uniform:LEAST-GREATEST.";
-  app.add_option("--hold", flags->hold, "How long it is held" + distribution)
-      ->type_name("DELAY")
-      ->capture_default_str();
-  app.add_option("--think", flags->think,
-                 "How long until a process wants it again" + distribution)
-      ->type_name("DELAY")
+  app.add_option("--scenario", flags->scenarios,
+                 "What they are put to, separated by commas, or all: see "
+                 "locklab list scenarios.")
+      ->type_name("LIST")
       ->capture_default_str();
   AddDuration(app, "--duration", &flags->duration,
-              "How long each lock is contended for.")
+              "How long each lock is put to each scenario: 5s, 8h.")
       ->default_str("5s");
   AddNumber(app, "--seed", &flags->seed,
             "What all randomness is made from. Default: another each time.");
+}
+
+void AddParameters(CLI::App& app, Flags* flags) {
+  const std::string delay = ": a duration, exp:MEAN or uniform:LEAST-GREATEST.";
+  AddNumber(app, "--processes", &flags->processes, "How many want the lock.", 1,
+            history::kMaxActors);
+  AddNumber(app, "--threads", &flags->threads,
+            "How many want it in each process.", 1, 10'000);
+  AddNumber(app, "--locks", &flags->locks,
+            "How many locks they share out among them.", 1,
+            history::kMaxActors);
+  app.add_option("--hold", flags->hold, "How long it is held" + delay)
+      ->type_name("DELAY");
+  app.add_option("--think", flags->think,
+                 "How long until one wants it again" + delay)
+      ->type_name("DELAY");
+  app.add_option("--timeout", flags->timeout,
+                 "How long one waits, where waiters give up" + delay)
+      ->type_name("DELAY");
+  AddNumber(app, "--rate", &flags->rate,
+            "Arrivals a second, all together (open-loop).", 1, 100'000'000);
+  AddChoice(app, "--arrivals", &flags->arrivals, {"poisson", "fixed"},
+            "At random, or at even intervals.");
+  AddChoice(app, "--counter", &flags->counter, {"on", "off"},
+            "Whether holders read and write a file that the lock guards.");
+}
+
+void AddHow(CLI::App& app, Flags* flags) {
+  AddDuration(app, "--round", &flags->round,
+              "The time is cut into rounds of this length, judged one by one.")
+      ->default_str("10s");
+  AddChoice(app, "--on-failure", &flags->on_failure, {"go-on", "stop"},
+            "What to do when a round failed.");
+  app.add_option("--keep", flags->keep,
+                 "Keep the histories of failed rounds in this directory.")
+      ->type_name("DIR");
+  AddChoice(app, "--format", &flags->format, {"text", "json"},
+            "How to print the result.");
   app.footer(
+      "Parameters that are not given are the scenario's own.\n"
       "Exit codes: 0 no two ever held a lock and everybody got on; 1 else;\n"
-      "2 usage; 5 it could not be told, also after SIGINT or SIGTERM.");
+      "2 usage; 3 nothing ran; 5 it could not be told, also after SIGINT or\n"
+      "SIGTERM, with the results so far.");
+}
+
+}  // namespace
+
+Run SetUpStress(CLI::App& app, Context& context) {
+  auto flags = std::make_shared<Flags>();
+  AddWhat(app, flags.get());
+  AddParameters(app, flags.get());
+  AddHow(app, flags.get());
   return [flags, &context] { return RunStress(*flags, context); };
 }
 

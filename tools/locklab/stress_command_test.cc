@@ -1,7 +1,9 @@
 // locklab stress as its users meet it.
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -12,11 +14,21 @@
 namespace locklab::cli {
 namespace {
 
+using nlohmann::json;
+
 class StressTest : public testing::Test {
  protected:
-  [[nodiscard]] Ended Stress(std::vector<std::string> args) const {
+  [[nodiscard]] std::vector<std::string> With(
+      std::vector<std::string> args) const {
     args.insert(args.begin(), {"stress", "--dir=" + dir_.path()});
-    return RunLocklab(args);
+    return args;
+  }
+  [[nodiscard]] Ended Stress(const std::vector<std::string>& args) const {
+    return RunLocklab(With(args));
+  }
+  void TearDown() override {
+    EXPECT_TRUE(std::filesystem::is_empty(dir_.path()))
+        << "something was left behind";
   }
 
   proc::TempDir dir_;
@@ -27,7 +39,64 @@ TEST_F(StressTest, MeasuresASoundLock) {
       {"--backend=flock", "--processes=4", "--duration=300ms", "--hold=50us"});
   EXPECT_EQ(ended.code, kExitOk) << ended.out << ended.err;
   EXPECT_NE(ended.out.find("\nflock "), std::string::npos) << ended.out;
-  EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
+  EXPECT_NE(ended.out.find("canary check-then-create: caught"),
+            std::string::npos);
+}
+
+TEST_F(StressTest, TellsAllInOneDocument) {
+  const Ended ended = Stress({"--backend=flock", "--scenario=open-loop,herd",
+                              "--duration=300ms", "--format=json"});
+  ASSERT_EQ(ended.code, kExitOk) << ended.out << ended.err;
+  const json report = json::parse(ended.out);
+  EXPECT_EQ(report["schema_version"], 1);
+  EXPECT_EQ(report["canary"]["caught"], true);
+  EXPECT_EQ(report["complete"], true);
+  ASSERT_EQ(report["courses"].size(), 2);
+  for (const json& course : report["courses"]) {
+    EXPECT_EQ(course["verdict"], "pass") << course;
+    EXPECT_EQ(course["findings"]["exclusion"]["verdict"], "pass");
+    const json& metrics = course["metrics"];
+    EXPECT_GT(metrics["acquisitions"], 0);
+    EXPECT_EQ(metrics["violations"], 0);
+    EXPECT_GT(metrics["wait_ns"]["p99_99"], 0);
+    EXPECT_GT(metrics["cpu_ns_per_acquisition"], 0);
+    EXPECT_GT(metrics["syscalls_per_acquisition"], 0);
+  }
+  const json& open = report["courses"][0];
+  EXPECT_EQ(open["scenario"], "open-loop");
+  EXPECT_EQ(open["metrics"]["response_ns"]["count"],
+            open["metrics"]["acquisitions"]);
+}
+
+TEST_F(StressTest, AFailureEndsWithWhatReplaysIt) {
+  const Ended ended = Stress(
+      {"--backend=canary:check-then-create", "--duration=20s", "--round=200ms",
+       "--hold=exp:100us", "--on-failure=stop", "--seed=7", "--format=json"});
+  ASSERT_EQ(ended.code, kExitFailed) << ended.out << ended.err;
+  const json course = json::parse(ended.out)["courses"][0];
+  EXPECT_EQ(course["failed_rounds"], 1);
+  const json& failure = course["failures"][0];
+  EXPECT_EQ(failure["what"], "exclusion");
+  EXPECT_NE(failure["finding"]["evidence"], "");
+  EXPECT_EQ(failure["replay"],
+            "locklab stress --dir=" + dir_.path() +
+                " --backend=canary:check-then-create --scenario=contention "
+                "--hold=exp:100us --duration=200ms --seed=" +
+                std::to_string(failure["seed"].get<uint64_t>()));
+}
+
+TEST_F(StressTest, AnInterruptEndsItWithTheResultsSoFar) {
+  Program program(
+      LocklabArgv(With({"--backend=flock", "--duration=8h", "--round=100ms",
+                        "--processes=2", "--format=json"})));
+  ASSERT_TRUE(program.Says("round 4 of 288000")) << program.err();
+  program.Kill(SIGINT);
+  const Ended ended = program.Wait();
+  EXPECT_EQ(ended.code, kExitInconclusive) << ended.err;
+  const json report = json::parse(ended.out);
+  EXPECT_EQ(report["complete"], false);
+  EXPECT_GE(report["courses"][0]["rounds"], 3);
+  EXPECT_EQ(report["courses"][0]["verdict"], "pass");
 }
 
 TEST_F(StressTest, RefusesWhatCannotBe) {
@@ -36,10 +105,16 @@ TEST_F(StressTest, RefusesWhatCannotBe) {
     const char* says;
   } kCases[] = {
       {{"--duration=0"}, "nothing can be seen in no time"},
+      {{"--round=0s"}, "nothing can be seen in no time"},
       {{"--duration=5"}, "a number and a unit"},
       {{"--hold=exp:0"}, "--hold=exp:0: an exponential distribution needs"},
+      {{"--hold=1h"}, "a round of 5s is over before that"},
       {{"--think=uniform:9us-1us"}, "write uniform:1us-9us"},
       {{"--processes=0"}, "not a whole number from 1"},
+      {{"--processes=65536", "--threads=100"}, "contenders are more than"},
+      {{"--processes=4", "--locks=5"}, "there are 4 contenders"},
+      {{"--rate=5"}, "use --scenario=open-loop"},
+      {{"--scenario=hurd"}, "did you mean herd?"},
       {{"--backend=flok"}, "did you mean flock?"},
   };
   for (const auto& c : kCases) {

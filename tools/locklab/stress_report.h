@@ -1,0 +1,27 @@
+// What locklab stress says of its results.
+#ifndef LOCKLAB_TOOLS_LOCKLAB_STRESS_REPORT_H_
+#define LOCKLAB_TOOLS_LOCKLAB_STRESS_REPORT_H_
+
+#include <string>
+
+#include "stress/run/detector.h"
+#include "stress/scenarios/campaign.h"
+#include "tools/locklab/command.h"
+
+namespace locklab::cli {
+
+struct StressRun {
+  scenario::CampaignPlan plan;
+  scenario::CampaignResult result;
+  run::Detection canary;
+  std::string dir;
+  double duration_s = 0;
+};
+
+[[nodiscard]] Exit CodeOf(const StressRun& run);
+void PrintStressText(const StressRun& run, Console& out);
+void PrintStressJson(const StressRun& run, std::ostream& out);
+
+}  // namespace locklab::cli
+
+#endif  // LOCKLAB_TOOLS_LOCKLAB_STRESS_REPORT_H_
