@@ -183,7 +183,8 @@ constexpr auto kRows = std::to_array<Canary>({
      .doc = "gives back whatever lock is there, whoever holds it",
      .claim = "release.by_stranger_is_refused",
      .also = "release.twice_is_not_locked release.after_break_reports_lost "
-             "fork.child_does_not_own",
+             "fork.child_does_not_own stale.janitor_deletes "
+             "stale.directory_replaced",
      .lock = Make<ReleaseByName>},
     {.name = "child-releases",
      .doc = "remembers that it holds, also in a forked child, which gives the "

@@ -99,6 +99,16 @@ class OneHostForAll : public ForwardingOs {
   }
 };
 
+class OneTimeForAll : public ForwardingOs {
+ public:
+  using ForwardingOs::ForwardingOs;
+  ProcessIdentity Self() override {
+    ProcessIdentity self = ForwardingOs::Self();
+    self.time_ns = 1;
+    return self;
+  }
+};
+
 class EverybodyIsDead : public ForwardingOs {
  public:
   using ForwardingOs::ForwardingOs;
@@ -179,6 +189,11 @@ constexpr auto kRows = std::to_array<Canary>({
      .claim = "stale.other_host_is_unknown",
      .also = "stale.other_pid_namespace_is_unknown",
      .lock = Make<OnFaulty<OneHostForAll>>},
+    {.name = "time-blind",
+     .doc = "compares start times that different time namespaces count",
+     .claim = "stale.other_time_namespace",
+     .says = "a live holder is called dead",
+     .lock = Make<OnFaulty<OneTimeForAll>>},
     {.name = "everybody-is-dead",
      .doc = "finds no process alive, as where it may not see it",
      .claim = "stale.live_holder_is_never_broken",

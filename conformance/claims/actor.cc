@@ -55,6 +55,11 @@ Outcome Obey(Verb verb, nanoseconds timeout, Subject& subject, bool* flag) {
       return Inspect(subject).IAmLocking(flag);
     case Verb::kBreak:
       return Inspect(subject).Break(flag);
+    case Verb::kIsDead: {
+      const lockfile::Liveness life = Inspect(subject).HolderLife();
+      *flag = life.life == lockfile::Life::kDead;
+      return {.message = life.reason};
+    }
   }
   return {};
 }

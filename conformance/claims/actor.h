@@ -27,6 +27,7 @@ enum class Verb {
   kIsLocked,    // Reply::flag
   kIAmLocking,  // Reply::flag
   kBreak,       // Reply::flag
+  kIsDead,      // Reply::flag: whether the holder is; the message says why
 };
 
 struct Reply {

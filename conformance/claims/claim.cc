@@ -10,13 +10,16 @@ std::span<const Claim> Claims() {
   static const std::vector<Claim> all = [] {
     std::vector<Claim> rows;
     for (const auto family :
-         {claims::ExclusionClaims, claims::PeerClaims, claims::AcquireClaims,
-          claims::TimingClaims, claims::ReleaseClaims, claims::OwnerClaims,
-          claims::CrashClaims, claims::StaleClaims, claims::BreakClaims,
-          claims::ProcessClaims, claims::NameClaims, claims::FsAtomicClaims,
-          claims::FsNameClaims, claims::FsTimeClaims, claims::FsLockClaims,
-          claims::FsSqliteClaims, claims::LoadClaims,
-          claims::ExhaustionClaims}) {
+         {claims::ExclusionClaims, claims::PeerClaims,
+          claims::AcquireClaims,   claims::TimingClaims,
+          claims::ReleaseClaims,   claims::OwnerClaims,
+          claims::CrashClaims,     claims::StaleClaims,
+          claims::StrangerClaims,  claims::VandalClaims,
+          claims::BreakClaims,     claims::ProcessClaims,
+          claims::NameClaims,      claims::FsAtomicClaims,
+          claims::FsNameClaims,    claims::FsTimeClaims,
+          claims::FsLockClaims,    claims::FsSqliteClaims,
+          claims::LoadClaims,      claims::ExhaustionClaims}) {
       const auto more = family();
       rows.insert(rows.end(), more.begin(), more.end());
     }

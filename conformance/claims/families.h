@@ -16,6 +16,8 @@ std::span<const Claim> ReleaseClaims();
 std::span<const Claim> OwnerClaims();
 std::span<const Claim> CrashClaims();
 std::span<const Claim> StaleClaims();
+std::span<const Claim> StrangerClaims();
+std::span<const Claim> VandalClaims();
 std::span<const Claim> BreakClaims();
 std::span<const Claim> ProcessClaims();
 std::span<const Claim> NameClaims();

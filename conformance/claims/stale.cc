@@ -13,67 +13,6 @@ namespace locklab::claims {
 namespace {
 
 using lockfile::Life;
-using Identity = lockfile::os::ProcessIdentity;
-
-// Leaves the lock of a dead holder that said it was what `lie` makes of it.
-void Plant(const ClaimContext& context, void (*lie)(Identity* self)) {
-  LyingOs os(lie);
-  CrashHolding([&] { return MakeJobOn(context, os); });
-}
-
-void ExpectBreakableByAcquire(const ClaimContext& context) {
-  const auto next = MakeJob(context);
-  const auto life = Inspect(*next).HolderLife();
-  Expect(life.life == Life::kDead,
-         "the holder is not called dead: " + life.reason);
-  ExpectOk(next->Acquire(kSoon), "acquire of the dead holder's lock");
-  ExpectOk(next->Release(), "release");
-}
-
-// Unknown is never broken on a guess; asked for, it is.
-void ExpectLeftAlone(const ClaimContext& context) {
-  const auto next = MakeJob(context);
-  const auto life = Inspect(*next).HolderLife();
-  Expect(life.life == Life::kUnknown,
-         "whether the holder lives cannot be known, but is claimed: " +
-             life.reason);
-  ExpectRefused(next->Acquire(0ns), "acquire of an unknown holder's lock");
-  ExpectRefused(next->Acquire(100ms), "waiting for an unknown holder's lock");
-  const lockfile::Owner owner = ReadableOwner(*next);
-  Expect(BreakIf(*next, owner), "break_lock(owner) did not break it");
-  ExpectOk(next->Acquire(kSoon), "acquire after break_lock(owner)");
-  ExpectOk(next->Release(), "release");
-}
-
-Finding Rebooted(const ClaimContext& context) {
-  Plant(context, [](Identity* self) {
-    self->boot_id = "00000000-0000-4000-8000-000000000000";
-    self->pid = 1;  // It lives, but in this boot.
-  });
-  ExpectBreakableByAcquire(context);
-  return Finding::Pass();
-}
-
-Finding PidReused(const ClaimContext& context) {
-  Plant(context, [](Identity* self) {
-    self->pid = getppid();
-    self->start_time = 1;
-  });
-  ExpectBreakableByAcquire(context);
-  return Finding::Pass();
-}
-
-Finding OtherHostIsUnknown(const ClaimContext& context) {
-  Plant(context, [](Identity* self) { self->host = "elsewhere.invalid"; });
-  ExpectLeftAlone(context);
-  return Finding::Pass();
-}
-
-Finding OtherPidNamespaceIsUnknown(const ClaimContext& context) {
-  Plant(context, [](Identity* self) { self->pid_ns += 1; });
-  ExpectLeftAlone(context);
-  return Finding::Pass();
-}
 
 // However it is looked at and waited for, it keeps its lock.
 void ExpectNotRobbed(const ClaimContext& context) {
@@ -222,33 +161,6 @@ constexpr auto kRows = std::to_array<Claim>({
                "takeover",
      .excuse = nullptr,
      .body = LiveHolderIsNeverBroken},
-    {.id = "stale.pid_reused",
-     .level = Level::kMust,
-     .statement = "another process with the dead holder's pid is not the "
-                  "holder",
-     .source = "pid files: the pid of a restarted container",
-     .excuse = UnlessSoft,
-     .body = PidReused},
-    {.id = "stale.rebooted",
-     .level = Level::kMust,
-     .statement = "the record of an earlier boot of this host is dead",
-     .source = "Qt QLockFile: records the boot id",
-     .excuse = UnlessSoft,
-     .body = Rebooted},
-    {.id = "stale.other_host_is_unknown",
-     .level = Level::kMust,
-     .statement = "a holder on another host is never called dead, and never "
-                  "broken unasked",
-     .source = "filelock: markers of other hosts",
-     .excuse = UnlessSoft,
-     .body = OtherHostIsUnknown},
-    {.id = "stale.other_pid_namespace_is_unknown",
-     .level = Level::kMust,
-     .statement = "a holder in another PID namespace is never called dead, and "
-                  "never broken unasked",
-     .source = "Mercurial: the PID namespace is part of the identity",
-     .excuse = UnlessSoft,
-     .body = OtherPidNamespaceIsUnknown},
     {.id = "stale.paused_holder",
      .level = Level::kMust,
      .statement = "a holder that is stopped for a while is still the holder; "

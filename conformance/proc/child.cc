@@ -1,6 +1,7 @@
 #include "conformance/proc/child.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -64,11 +65,28 @@ int RunBody(const std::function<int()>& body) {
   return kExitThrew;
 }
 
+// This process, as its children can watch it. < 0: they cannot.
+int OpenSelf() {
+  return static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0));
+}
+
+bool HasEnded(int pidfd) {
+  pollfd end{.fd = pidfd, .events = POLLIN, .revents = 0};
+  return poll(&end, 1, 0) > 0;
+}
+
+// From within a new PID namespace the parent is not seen, and has no pid.
+bool IsOrphan(pid_t parent, int parent_fd) {
+  const pid_t now = getppid();
+  return now != parent && (now != 0 || HasEnded(parent_fd));
+}
+
 [[noreturn]] void ChildMain(const std::function<int()>& body, pid_t parent,
-                            const SpawnOptions& options) {
+                            int parent_fd, const SpawnOptions& options) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // The parent may have died before the line above took effect.
-  if (getppid() != parent) _exit(128 + SIGKILL);
+  if (IsOrphan(parent, parent_fd)) _exit(128 + SIGKILL);
+  if (parent_fd >= 0) close(parent_fd);
   JoinGroup(0, options);
   ResetSignals();
   const int code = RunBody(body);
@@ -114,11 +132,15 @@ Child Child::Spawn(const std::function<int()>& body, SpawnOptions options) {
   child.owner_ = getpid();
   child.own_group_ = options.own_group;
   const SignalsBlocked blocked;
+  const int self = OpenSelf();
   child.pid_ = fork();
+  if (child.pid_ == 0) ChildMain(body, child.owner_, self, options);
+  const int error = errno;
+  if (self >= 0) close(self);
   if (child.pid_ < 0) {
+    errno = error;
     ThrowErrno("cannot start another process (fork); see `ulimit -u`");
   }
-  if (child.pid_ == 0) ChildMain(body, child.owner_, options);
   JoinGroup(child.pid_, options);  // as the child does: whoever comes first
   return child;
 }
