@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "lib/backends.h"
@@ -56,6 +57,16 @@ TEST_F(SqliteTest, WhoMayNotWriteIsRefusedWhileItIsHeld) {
   EXPECT_EQ(ErrorOfSecondUser(dir + "/x"), 0);
   holder.release();
   std::filesystem::remove_all(dir);
+}
+
+TEST_F(SqliteTest, ALockWhoseDatabaseIsNewAndEmptyWasLost) {
+  SqliteLockFile holder(dir_ + "/x");
+  holder.acquire(0s);
+  std::filesystem::remove(holder.lock_path());
+  std::ofstream{holder.lock_path()};
+  std::error_code error;
+  holder.release(error);
+  EXPECT_EQ(error, Errc::kLockLost) << error.message();
 }
 
 // The directory that makes a lock's path so long.

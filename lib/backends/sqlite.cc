@@ -292,6 +292,9 @@ class SqliteBackend final : public Backend {
     *changes = 0;
     sqlite3_stmt* statement = nullptr;
     int code = Prepare(sql, &statement);
+    // No table yet: somebody removed the database, and another has just made
+    // the next one. Who would insert has made the table himself.
+    if ((code & 0xff) == SQLITE_ERROR && sql != kInsert) return Status::Ok();
     if (code != SQLITE_OK) return Failed("read", code);
     BindText(statement, 1, hold.token);
     if (sqlite3_bind_parameter_count(statement) > 1) {
