@@ -101,9 +101,11 @@ class Shrinker {
 
   void Acquisitions() {
     while (best_.acquisitions > 1 && !Late()) {
-      Shrinkable half = best_;
-      half.acquisitions = (best_.acquisitions + 1) / 2;
-      if (!Take(half)) return;
+      Shrinkable fewer = best_;
+      fewer.acquisitions = (best_.acquisitions + 1) / 2;
+      Shrinkable earlier = fewer;
+      for (Fault& fault : earlier.schedule) fault.grant = (fault.grant + 1) / 2;
+      if (!Take(earlier) && !Take(fewer)) return;
     }
   }
 

@@ -2,10 +2,10 @@
 //
 // First the faults, down to none at all (delta debugging: Zeller and
 // Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002), then
-// the processes, then the acquisitions. Real processes do not fail alike each
-// time: a candidate is tried a few times and kept if it fails once, so that
-// what remains fails, but perhaps not always; `failed` of `repeats` says how
-// often.
+// the processes, then the acquisitions, with the faults coming earlier. Real
+// processes do not fail alike each time: a candidate is tried a few times and
+// kept if it fails once, so that what remains fails, but perhaps not always;
+// `failed` of `repeats` says how often.
 #ifndef LOCKLAB_STRESS_RUN_SHRINK_H_
 #define LOCKLAB_STRESS_RUN_SHRINK_H_
 

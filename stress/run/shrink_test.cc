@@ -59,6 +59,14 @@ TEST(Shrink, FindsThatNoFaultIsNeeded) {
   EXPECT_EQ(shrunk.run.processes, 2);
 }
 
+TEST(Shrink, LetsFaultsComeEarlier) {
+  const Shrunk shrunk =
+      Shrink(Big(), [](const Shrinkable& run) { return !run.schedule.empty(); },
+             {.tries = 1});
+  EXPECT_EQ(FaultScheduleText(shrunk.run.schedule), "g1:kill:holding");
+  EXPECT_EQ(shrunk.run.acquisitions, 1);
+}
+
 TEST(Shrink, TriesAgainWhereARunFailsSometimes) {
   int runs = 0;
   const Shrunk shrunk = Shrink(
@@ -98,8 +106,8 @@ TEST(ShrinkRun, FindsTheBreakThatACanaryDoesNotBear) {
   const proc::TempDir dir;
   ContentionPlan plan;
   plan.dir = dir.path();
-  plan.processes = 6;
-  plan.acquisitions = 400;
+  plan.processes = 4;
+  plan.acquisitions = 150;
   plan.hold = Delay::Fixed(50us);
   plan.deadline = 20s;
   plan.seed = 3;
@@ -109,14 +117,14 @@ TEST(ShrinkRun, FindsTheBreakThatACanaryDoesNotBear) {
   const ContentionResult failed = RunContention(*subject, plan);
   ASSERT_EQ(failed.survival.verdict, Verdict::kFail) << failed.survival.reason;
   ASSERT_NE(FailureOf(failed), nullptr);
-  const ShrunkRun small =
-      ShrinkRun(*subject, plan, failed, {.time = 20s, .repeats = 3});
+  const ShrunkRun small = ShrinkRun(*subject, plan, failed,
+                                    {.tries = 2, .time = 20s, .repeats = 3});
   EXPECT_TRUE(small.shrunk.reproduced);
   EXPECT_LE(small.plan.faults.schedule.size(), 2u)
       << FaultScheduleText(small.plan.faults.schedule);
   EXPECT_TRUE(small.plan.faults.Asks(FaultKind::kBreak));
   EXPECT_LE(small.plan.processes, 2);
-  EXPECT_LT(small.plan.acquisitions, 100);
+  EXPECT_LT(small.plan.acquisitions, 50);
   EXPECT_NE(small.reason, "");
   EXPECT_GT(small.shrunk.failed, 0);
   EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
