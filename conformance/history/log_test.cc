@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "conformance/history/cut_log.h"
 #include "conformance/history/log_reader.h"
 #include "conformance/history/log_writer.h"
 #include "conformance/proc/child.h"
@@ -211,7 +212,16 @@ TEST_F(LogTest, SurvivesTheSigkillOfItsWriter) {
   });
   ASSERT_EQ(some.Wait(proc::In(30s)), proc::Latch::kOpen);
   child.Stop();
-  EXPECT_GT(Count(path), 10'000u);
+  const size_t recorded = Count(path);
+  EXPECT_GT(recorded, 10'000u);
+  const auto size = [&path] {
+    return static_cast<int64_t>(fs::file_size(path));
+  };
+  EXPECT_GT(size(), OffsetOf(static_cast<int64_t>(recorded)))
+      << "there was room for more";
+  CutLog(path);
+  EXPECT_EQ(size(), OffsetOf(static_cast<int64_t>(recorded)));
+  EXPECT_EQ(Count(path), recorded);
 }
 
 TEST_F(LogTest, AForkOfTheWriterDoesNotCutTheFile) {

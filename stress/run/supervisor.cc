@@ -16,6 +16,7 @@
 #include <thread>
 #include <utility>
 
+#include "conformance/history/cut_log.h"
 #include "conformance/history/log_reader.h"
 #include "conformance/proc/barrier.h"
 #include "conformance/proc/filesystem.h"
@@ -39,6 +40,14 @@ constexpr auto kFaultSlice = 1ms;
 // A lock that nobody got for so long, or for half of the deadline if that is
 // shorter, though all want it, is not merely slow.
 constexpr std::chrono::milliseconds kStandstill = 10s;
+
+// That all logs together have room for: each is asked for and given back.
+uint64_t MostGrants(const ContentionPlan& plan) {
+  constexpr int64_t kEventsAGrant = 4;
+  return static_cast<uint64_t>(
+      plan.history_bytes /
+      (kEventsAGrant * static_cast<int64_t>(sizeof(history::Event))));
+}
 
 std::string FlawOfFaults(const ContentionPlan& plan) {
   if (!plan.faults.any()) return "";
@@ -323,6 +332,8 @@ void Supervisor::Drive() {
     }
     if (now >= stop) gate_->Stop();
     if (injector_) injector_->Step(now, gate_->stop != 0);
+    // Those who are killed in time never fill their logs: all together do.
+    if (injector_ && Grants() > MostGrants(plan_)) gate_->Stop();
     proc::TimePoint wake =
         std::min(now + (injector_ ? kFaultSlice : kSlice), deadline);
     if (now < stop) wake = std::min(wake, stop);
@@ -397,6 +408,8 @@ void Supervisor::Bury(Actor actor) {
   gone_[actor] = true;
   if (slots_[actor].updating) ++facts_.died_updating;
   RecordCrash(actor, Phase::kReturn, SIGKILL);
+  const std::string log = LogPath(sites_[0].here.history, actor);
+  if (std::filesystem::exists(log)) history::CutLog(log);
   // What it was about it did not get done.
   if (plan_.floor == 0 && plan_.acquisitions > 0) --facts_.floor;
 }
