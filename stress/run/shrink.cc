@@ -168,11 +168,16 @@ const Finding* FailureOf(const ContentionResult& result) {
 }
 
 ShrunkRun ShrinkRun(const SubjectFactory& subject, const ContentionPlan& plan,
-                    const ContentionResult& failed,
                     const ShrinkBudget& budget) {
   // A run that hangs takes until its deadline.
   constexpr auto kDeadline = std::chrono::seconds(5);
   ShrunkRun out;
+  ContentionResult failed;
+  for (int i = 0; i < budget.tries && FailureOf(failed) == nullptr; ++i) {
+    failed = RunContention(subject, plan);
+    ++out.shrunk.runs;
+  }
+  if (FailureOf(failed) == nullptr) return out;
   ContentionPlan quick = plan;
   if (failed.progress.verdict == Verdict::kFail) {
     quick.deadline =

@@ -52,9 +52,9 @@ struct Shrunk {
                             const std::function<bool(const Shrinkable&)>& fails,
                             const ShrinkBudget& budget);
 
-// The same for a real run of `plan` that failed with `failed`: `plan` made so
-// small that what failed then still fails, and bounded by acquisitions. Runs it
-// many times; see RunContention.
+// The same for real runs: `plan` is run until it fails, and made so small that
+// what failed then still fails, with a schedule of faults and a bound on the
+// acquisitions. Runs it many times; see RunContention.
 struct ShrunkRun {
   ContentionPlan plan;
   Shrunk shrunk;
@@ -62,7 +62,6 @@ struct ShrunkRun {
 };
 [[nodiscard]] ShrunkRun ShrinkRun(const SubjectFactory& subject,
                                   const ContentionPlan& plan,
-                                  const ContentionResult& failed,
                                   const ShrinkBudget& budget);
 
 // The first of the findings about a run that is a failure; nullptr: none is.
