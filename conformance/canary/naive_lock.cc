@@ -3,7 +3,6 @@
 #include <fcntl.h>
 
 #include <cerrno>
-#include <thread>
 
 #include "lib/deadline.h"
 
@@ -22,7 +21,7 @@ Outcome NaiveLock::Acquire(nanoseconds timeout) {
     if (outcome.got != Got::kTimeout || deadline.passed(os_.Now())) {
       return outcome;
     }
-    std::this_thread::sleep_until(deadline.Slice(50us, os_.Now()));
+    os_.WaitEvent(-1, -1, deadline.Slice(50us, os_.Now()));
   }
 }
 
@@ -51,7 +50,7 @@ void NaiveLock::Dither() {
     seeded_for_ = os_.Pid();
     random_.seed(seed_ ^ (static_cast<uint64_t>(seeded_for_) << 32));
   }
-  std::this_thread::sleep_for(nanoseconds(random_() % 200'000));
+  os_.WaitEvent(-1, -1, os_.Now() + nanoseconds(random_() % 200'000));
 }
 
 Outcome NaiveLock::Refused() {

@@ -2,8 +2,9 @@
 
 #include <fcntl.h>
 
+#include <array>
 #include <cerrno>
-#include <fstream>
+#include <charconv>
 
 namespace locklab::canary {
 
@@ -67,8 +68,14 @@ void PidFile::Recover() {
 }
 
 pid_t PidFile::HolderPid() const {
+  const auto opened = os_.Open(file().c_str(), O_RDONLY | O_CLOEXEC, 0);
+  if (!opened.ok()) return 0;
+  const int fd = static_cast<int>(opened.value);
+  std::array<char, 16> text;
+  const auto read = os_.ReadStart(fd, text.data(), text.size());
+  os_.Close(fd);
   pid_t pid = 0;
-  std::ifstream(file()) >> pid;
+  if (read.ok()) std::from_chars(text.data(), text.data() + read.value, pid);
   return pid;
 }
 

@@ -150,7 +150,9 @@ class Litters : public Bent {
   explicit Litters(const Site& site) : Bent(site) {}
   Outcome Acquire(nanoseconds timeout) override {
     const std::string litter = lock_path() + ".litter";
-    close(open(litter.c_str(), O_CREAT | O_CLOEXEC, 0666));
+    const auto opened =
+        os_.Open(litter.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (opened.ok()) os_.Close(static_cast<int>(opened.value));
     return sound_->Acquire(timeout);
   }
 };
