@@ -1,0 +1,202 @@
+// That the explorer finds what is wrong, calls right what is right, and
+// searches what it says.
+#include "stress/explore/explore.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "conformance/subject/subject.h"
+#include "stress/explore/seeded.h"
+#include "stress/explore/tell.h"
+
+namespace locklab::explore {
+namespace {
+
+// A problem, and what its search has to come to.
+struct Problem {
+  std::string_view backend;
+  std::string_view roles;
+  uint8_t crashes = 0;
+  uint8_t reuses = 0;
+  std::string_view model = "posix";
+  uint64_t states = 0;  // exactly; 0: it does not matter
+};
+
+void PrintTo(const Problem& problem, std::ostream* out) {
+  *out << problem.backend << " " << problem.roles << " in " << problem.model;
+}
+
+class Posed {
+ public:
+  explicit Posed(const Problem& problem)
+      : subject_(BackendSubject(problem.backend)) {
+    scene_.subject = subject_.get();
+    scene_.model = FindModel(problem.model);
+    scene_.roles = ParseRoles(problem.roles);
+    scene_.allow(Spend::kCrash) = problem.crashes;
+    scene_.allow(Spend::kReuse) = problem.reuses;
+    scene_.liveness = !scene_.model->many_hosts;
+  }
+  Scene& scene() { return scene_; }
+
+ private:
+  std::unique_ptr<SubjectFactory> subject_;
+  Scene scene_;
+};
+
+std::string Say(const Scene& scene, const Exploration& found) {
+  if (!found.found.has_value()) return found.bound;
+  return std::string(WrongDoc(found.found->wrong)) + " " + found.found->reason +
+         "\n" + FormatSchedule(found.found->schedule) + "\n" +
+         Table(scene, Tell(scene, found.found->schedule));
+}
+
+class SoundLock : public testing::TestWithParam<Problem> {};
+
+TEST_P(SoundLock, HasNoBadInterleaving) {
+  Posed posed(GetParam());
+  const Exploration found = Explore(posed.scene(), {});
+  EXPECT_TRUE(found.complete && !found.found.has_value())
+      << Say(posed.scene(), found);
+  EXPECT_GT(found.states, 50u) << "nothing happened";
+  // A change of this number means that the search has changed, or the
+  // protocol: look at which before you mend it.
+  if (GetParam().states != 0) {
+    EXPECT_EQ(found.states, GetParam().states);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Short, SoundLock,
+    testing::Values(Problem{.backend = "link", .roles = "cc", .crashes = 1},
+                    Problem{.backend = "link", .roles = "tb", .crashes = 1},
+                    Problem{.backend = "mkdir", .roles = "cc", .crashes = 1},
+                    Problem{.backend = "mkdir", .roles = "tb", .crashes = 1},
+                    Problem{.backend = "symlink", .roles = "cc", .crashes = 1},
+                    Problem{.backend = "pid", .roles = "cc", .crashes = 1},
+                    Problem{.backend = "excl", .roles = "tt", .crashes = 1},
+                    Problem{.backend = "flock", .roles = "cc", .crashes = 1},
+                    Problem{.backend = "fcntl", .roles = "cc", .crashes = 1},
+                    Problem{.backend = "ofd", .roles = "ccc"},
+                    Problem{.backend = "link", .roles = "cc", .model = "nfs4"},
+                    Problem{
+                        .backend = "mkdir", .roles = "cc", .model = "smb"}));
+
+// Their calls are fixed: no waiting, no breaking.
+INSTANTIATE_TEST_SUITE_P(
+    Counted, SoundLock,
+    testing::Values(Problem{.backend = "ofd", .roles = "tt", .states = 2941},
+                    Problem{
+                        .backend = "symlink", .roles = "tt", .states = 702}));
+
+class Seeded : public testing::TestWithParam<SeededBug> {};
+
+TEST_P(Seeded, IsFoundWithASchedule) {
+  const SeededBug& bug = GetParam();
+  const auto subject = MakeSeeded(bug);
+  const Scene scene = SceneOf(bug, *subject);
+  if (!bug.schedule.empty()) {
+    const Told told = Tell(scene, *ParseSchedule(bug.schedule));
+    EXPECT_EQ(told.impossible, 0u);
+    EXPECT_EQ(told.wrong, bug.wrong) << Table(scene, told);
+    return;
+  }
+  const Exploration found = Explore(scene, {});
+  ASSERT_TRUE(found.found.has_value()) << found.states << " states";
+  EXPECT_EQ(WrongName(found.found->wrong), WrongName(bug.wrong))
+      << Say(scene, found);
+  // By its text, in a machine that has seen nothing yet.
+  const auto schedule = ParseSchedule(FormatSchedule(found.found->schedule));
+  ASSERT_TRUE(schedule.has_value());
+  EXPECT_EQ(*schedule, found.found->schedule);
+  const Told told = Tell(scene, *schedule);
+  EXPECT_EQ(told.impossible, 0u);
+  EXPECT_EQ(told.wrong, bug.wrong) << Table(scene, told);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Seeded,
+                         testing::ValuesIn(SeededBugs().begin(),
+                                           SeededBugs().end()),
+                         [](const auto& info) {
+                           std::string name(info.param.name);
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(Search, FindsTheSameWithoutTheReduction) {
+  Posed posed({.backend = "link", .roles = "tt", .crashes = 1});
+  const Exploration reduced = Explore(posed.scene(), {});
+  posed.scene().reduce = false;
+  const Exploration whole = Explore(posed.scene(), {});
+  EXPECT_TRUE(reduced.complete && whole.complete);
+  EXPECT_LT(reduced.states, whole.states);
+  EXPECT_FALSE(reduced.found.has_value() || whole.found.has_value());
+
+  const SeededBug& bug = SeededBugs().front();
+  const auto subject = MakeSeeded(bug);
+  Scene scene = SceneOf(bug, *subject);
+  scene.reduce = false;
+  const Exploration found = Explore(scene, {});
+  ASSERT_TRUE(found.found.has_value());
+  EXPECT_EQ(found.found->wrong, bug.wrong);
+}
+
+TEST(Search, IsInconclusiveWhereABoundIsReached) {
+  Posed posed({.backend = "link", .roles = "ccc"});
+  const Exploration deep = Explore(posed.scene(), {.depth = 5});
+  EXPECT_FALSE(deep.complete);
+  EXPECT_EQ(deep.bound, "depth 5");
+  const Exploration small = Explore(posed.scene(), {.memory = size_t{1} << 20});
+  EXPECT_FALSE(small.complete);
+  EXPECT_EQ(small.bound, "memory of 1 MiB");
+  const Exploration stopped = Explore(posed.scene(), {}, [] { return false; });
+  EXPECT_EQ(stopped.bound, "a signal");
+}
+
+TEST(Search, TellsWhichCallsCameToWhat) {
+  Posed posed({.backend = "link", .roles = "tt"});
+  const Exploration found = Explore(posed.scene(), {});
+  EXPECT_GT((found.coverage.at({Op::kLink, 0})), 0u);
+  EXPECT_GT((found.coverage.at({Op::kLink, EEXIST})), 0u);
+  EXPECT_FALSE(found.coverage.contains({Op::kLink, EIO}));
+}
+
+TEST(Search, ExcusesLocksThatCannotBeExplored) {
+  Posed sqlite({.backend = "sqlite", .roles = "cc"});
+  EXPECT_NE(Excuse(sqlite.scene()).find("seam"), std::string::npos);
+  Posed flock({.backend = "flock", .roles = "cc", .model = "nolock"});
+  EXPECT_NE(Excuse(flock.scene()), "");
+  Posed breaking({.backend = "ofd", .roles = "cb"});
+  EXPECT_NE(Excuse(breaking.scene()), "");
+  Posed linked({.backend = "link", .roles = "cc", .model = "smb"});
+  EXPECT_NE(Excuse(linked.scene()).find("hard links"), std::string::npos)
+      << Excuse(linked.scene());
+  Posed fine({.backend = "link", .roles = "cc"});
+  EXPECT_EQ(Excuse(fine.scene()), "");
+}
+
+TEST(Schedules, AreReadStrictly) {
+  for (const std::string_view bad :
+       {"x", "a0", "a:", "a:step", "a-1", "a5,,b", "a999999999", "A"}) {
+    EXPECT_FALSE(ParseSchedule(bad).has_value()) << bad;
+  }
+  const auto schedule = ParseSchedule("a2,b,a:crash");
+  ASSERT_TRUE(schedule.has_value());
+  EXPECT_EQ(schedule->size(), 4u);
+  EXPECT_EQ(FormatSchedule(*schedule), "a2,b,a:crash");
+}
+
+TEST(Telling, SaysWhichStepCannotHappen) {
+  Posed posed({.backend = "link", .roles = "tt"});
+  const Told told = Tell(posed.scene(), *ParseSchedule("a,b:crash"));
+  EXPECT_EQ(told.impossible, 2u);
+}
+
+}  // namespace
+}  // namespace locklab::explore

@@ -1,0 +1,105 @@
+#include "stress/explore/fiber.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define LOCKLAB_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LOCKLAB_ASAN 1
+#endif
+#endif
+#ifdef LOCKLAB_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+namespace locklab::explore {
+namespace {
+
+constexpr size_t kGuard = 4096;
+#ifdef LOCKLAB_ASAN
+constexpr size_t kStack = size_t{512} << 10;
+#else
+constexpr size_t kStack = size_t{128} << 10;
+#endif
+
+// Mapping a stack takes longer than what runs on it.
+std::vector<char*>& SpareStacks() {
+  static std::vector<char*> spare;
+  return spare;
+}
+
+char* MapStack() {
+  if (!SpareStacks().empty()) {
+    char* const stack = SpareStacks().back();
+    SpareStacks().pop_back();
+    return stack;
+  }
+  void* const at = mmap(nullptr, kGuard + kStack, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (at == MAP_FAILED) {
+    throw std::system_error(errno, std::generic_category(),
+                            "no room for another stack");
+  }
+  mprotect(at, kGuard, PROT_NONE);
+  return static_cast<char*>(at);
+}
+
+}  // namespace
+
+Fiber::Fiber(std::function<void()> body)
+    : body_(std::move(body)), stack_(MapStack()) {
+  getcontext(&here_);
+  here_.uc_stack.ss_sp = stack_ + kGuard;
+  here_.uc_stack.ss_size = kStack;
+  here_.uc_link = nullptr;
+  const auto self = reinterpret_cast<uintptr_t>(this);
+  makecontext(&here_, reinterpret_cast<void (*)()>(&Fiber::Enter), 2,
+              static_cast<unsigned>(self >> 32), static_cast<unsigned>(self));
+}
+
+Fiber::~Fiber() { SpareStacks().push_back(stack_); }
+
+void Fiber::Enter(unsigned high, unsigned low) {
+  auto* const self = reinterpret_cast<Fiber*>(
+      static_cast<uintptr_t>((static_cast<uint64_t>(high) << 32) | low));
+#ifdef LOCKLAB_ASAN
+  __sanitizer_finish_switch_fiber(nullptr, &self->back_bottom_,
+                                  &self->back_size_);
+#endif
+  self->body_();
+  self->ended_ = true;
+  self->Leave(/*for_good=*/true);
+}
+
+void Fiber::Resume() {
+#ifdef LOCKLAB_ASAN
+  __sanitizer_start_switch_fiber(&fake_back_, stack_ + kGuard, kStack);
+#endif
+  swapcontext(&back_, &here_);
+#ifdef LOCKLAB_ASAN
+  __sanitizer_finish_switch_fiber(fake_back_, nullptr, nullptr);
+#endif
+}
+
+void Fiber::Yield() { Leave(/*for_good=*/false); }
+
+void Fiber::Leave(bool for_good) {
+#ifdef LOCKLAB_ASAN
+  __sanitizer_start_switch_fiber(for_good ? nullptr : &fake_here_, back_bottom_,
+                                 back_size_);
+#endif
+  (void)for_good;
+  swapcontext(&here_, &back_);
+#ifdef LOCKLAB_ASAN
+  __sanitizer_finish_switch_fiber(fake_here_, &back_bottom_, &back_size_);
+#endif
+}
+
+}  // namespace locklab::explore

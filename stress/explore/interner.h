@@ -1,0 +1,121 @@
+// Numbers for byte strings: equal strings have equal numbers, from 0 on.
+#ifndef LOCKLAB_STRESS_EXPLORE_INTERNER_H_
+#define LOCKLAB_STRESS_EXPLORE_INTERNER_H_
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace locklab::explore {
+
+[[nodiscard]] inline uint64_t HashBytes(const void* data, size_t size) {
+  const auto* at = static_cast<const unsigned char*>(data);
+  uint64_t hash = 0x9e3779b97f4a7c15 ^ size;
+  for (; size >= 8; at += 8, size -= 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, at, 8);
+    hash = (hash ^ word) * 0xff51afd7ed558ccd;
+    hash ^= hash >> 32;
+  }
+  uint64_t rest = 0;
+  std::memcpy(&rest, at, size);
+  hash = (hash ^ rest) * 0xff51afd7ed558ccd;
+  return hash ^ (hash >> 29);
+}
+
+// Grows only. Strings of 64 KiB at most. Not for more than one thread.
+class Interner {
+ public:
+  Interner() : slots_(1024, kNone) {}
+
+  uint32_t Id(std::string_view bytes) {
+    const uint64_t hash = HashBytes(bytes.data(), bytes.size());
+    size_t at = hash & (slots_.size() - 1);
+    for (; slots_[at] != kNone; at = (at + 1) & (slots_.size() - 1)) {
+      const Item& item = items_[slots_[at]];
+      if (item.hash == static_cast<uint32_t>(hash) &&
+          item.size == bytes.size() &&
+          std::memcmp(item.data, bytes.data(), bytes.size()) == 0) {
+        return slots_[at];
+      }
+    }
+    const auto id = static_cast<uint32_t>(items_.size());
+    slots_[at] = id;
+    items_.push_back({Store(bytes), static_cast<uint32_t>(hash),
+                      static_cast<uint32_t>(bytes.size())});
+    if (items_.size() * 2 > slots_.size()) Grow();
+    return id;
+  }
+
+  [[nodiscard]] std::string_view Text(uint32_t id) const {
+    return {items_[id].data, items_[id].size};
+  }
+  [[nodiscard]] size_t size() const { return items_.size(); }
+  [[nodiscard]] size_t bytes() const {
+    return chunks_.size() * kChunk + items_.capacity() * sizeof(Item) +
+           slots_.size() * sizeof(uint32_t);
+  }
+
+ private:
+  struct Item {
+    const char* data;
+    uint32_t hash;
+    uint32_t size;
+  };
+  static constexpr uint32_t kNone = ~uint32_t{0};
+  static constexpr size_t kChunk = size_t{1} << 16;
+
+  const char* Store(std::string_view bytes) {
+    if (chunks_.empty() || used_ + bytes.size() > kChunk) {
+      chunks_.push_back(std::make_unique<char[]>(kChunk));
+      used_ = 0;
+    }
+    char* to = chunks_.back().get() + used_;
+    if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+    used_ += bytes.size();
+    return to;
+  }
+
+  void Grow() {
+    slots_.assign(slots_.size() * 2, kNone);
+    for (uint32_t id = 0; id < items_.size(); ++id) {
+      const uint64_t hash = HashBytes(items_[id].data, items_[id].size);
+      size_t at = hash & (slots_.size() - 1);
+      while (slots_[at] != kNone) at = (at + 1) & (slots_.size() - 1);
+      slots_[at] = id;
+    }
+  }
+
+  std::vector<uint32_t> slots_;
+  std::vector<Item> items_;
+  std::vector<std::unique_ptr<char[]>> chunks_;
+  size_t used_ = 0;
+};
+
+// The same for plain values that have no padding.
+template <typename T>
+class ValueInterner {
+  static_assert(std::has_unique_object_representations_v<T>);
+
+ public:
+  uint32_t Id(const T& value) {
+    return bytes_.Id({reinterpret_cast<const char*>(&value), sizeof value});
+  }
+  [[nodiscard]] T Get(uint32_t id) const {
+    T value;
+    std::memcpy(&value, bytes_.Text(id).data(), sizeof value);
+    return value;
+  }
+  [[nodiscard]] size_t size() const { return bytes_.size(); }
+  [[nodiscard]] size_t bytes() const { return bytes_.bytes(); }
+
+ private:
+  Interner bytes_;
+};
+
+}  // namespace locklab::explore
+
+#endif  // LOCKLAB_STRESS_EXPLORE_INTERNER_H_

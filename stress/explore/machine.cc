@@ -1,0 +1,386 @@
+#include "stress/explore/machine.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "lib/errors.h"
+
+namespace locklab::explore {
+namespace {
+
+using lockfile::Errc;
+
+constexpr int kJanitor = kMaxProcesses;
+// So many calls are enough for one process that nobody disturbs.
+constexpr int kAlone = 600;
+
+bool CanBeRepeated(Op op) {
+  return op == Op::kOpen || op == Op::kLink || op == Op::kSymlink ||
+         op == Op::kUnlink || op == Op::kMakeDir || op == Op::kRemoveDir ||
+         op == Op::kRename || op == Op::kRenameNoReplace;
+}
+
+}  // namespace
+
+Machine::Machine(const Scene& scene)
+    : scene_(scene),
+      kernel_(*scene.model, scene.link_counts, lexicon_),
+      actors_(*scene.subject, *scene.model, lexicon_) {}
+
+size_t Machine::bytes() const {
+  return lexicon_.texts.bytes() + lexicon_.calls.bytes() +
+         lexicon_.results.bytes() + actors_.bytes() +
+         concluded_worlds_.bytes() + concluded_.size() * 40;
+}
+
+Position Machine::Enter(Moment* moment, int slot, Role role) {
+  const Process& process = moment->world.processes[slot];
+  const int host = scene_.model->many_hosts ? slot : 0;
+  return actors_.Begin({.tenure = {.slot = static_cast<uint8_t>(slot),
+                                   .incarnation = process.incarnation,
+                                   .round = process.round},
+                        .pid = process.pid,
+                        .start = process.start,
+                        .host = static_cast<uint8_t>(host),
+                        .role = static_cast<uint8_t>(role)});
+}
+
+Moment Machine::Start() {
+  Moment moment{.world = EmptyWorld()};
+  for (int slot = 0; slot < scene_.processes(); ++slot) {
+    kernel_.Start(moment.world, slot, slot + 1, 1);
+    moment.at[slot] = Enter(&moment, slot, scene_.roles[slot]);
+    first_[slot] = moment.at[slot];
+  }
+  return moment;
+}
+
+bool Machine::IsFresh(const Moment& moment, int slot) const {
+  const Process& process = moment.world.processes[slot];
+  return moment.at[slot] == first_[slot] && process.alive != 0 &&
+         process.incarnation == 0 && process.round == 0;
+}
+
+bool Machine::May(const Moment& moment, Spend what) const {
+  const auto index = static_cast<size_t>(what);
+  return moment.world.spent[index] < scene_.allowed[index];
+}
+
+bool Machine::Holds(const Moment& moment, int slot) const {
+  return actors_.Next(moment.at[slot]).op == Op::kHold &&
+         !moment.world.processes[slot].IsEndangered();
+}
+
+void Machine::Choices(const Moment& moment, std::vector<Choice>* choices,
+                      bool* parked) {
+  choices->clear();
+  std::array<bool, 8> fresh_role{};
+  for (int slot = 0; slot < scene_.processes(); ++slot) {
+    if (!IsLive(moment, slot)) continue;
+    // Processes that have not begun are as alike as their roles: one of them
+    // stands for all.
+    if (IsFresh(moment, slot)) {
+      bool& seen = fresh_role[static_cast<size_t>(scene_.roles[slot])];
+      if (std::exchange(seen, true)) continue;
+    }
+    const Call& call = actors_.Next(moment.at[slot]);
+    if (call.op == Op::kWaitEvent &&
+        actors_.Waits(moment.at[slot]) >= scene_.waits) {
+      *parked = true;
+    } else if (kernel_.Ready(moment.world, slot, call)) {
+      choices->push_back({.slot = static_cast<uint8_t>(slot)});
+    }
+  }
+  for (int slot = 0; slot < scene_.processes(); ++slot) {
+    Exceptions(moment, slot, choices);
+  }
+}
+
+void Machine::Exceptions(const Moment& moment, int slot,
+                         std::vector<Choice>* choices) {
+  const auto add = [&](Event event) {
+    choices->push_back({.slot = static_cast<uint8_t>(slot), .event = event});
+  };
+  if (!IsLive(moment, slot)) {
+    if (moment.world.processes[slot].alive != 0) return;  // it is done
+    if (May(moment, Spend::kRestart)) add(Event::kRestart);
+    if (May(moment, Spend::kReuse)) add(Event::kReuse);
+    return;
+  }
+  if (IsFresh(moment, slot)) return;
+  if (May(moment, Spend::kCrash)) add(Event::kCrash);
+  const Call& call = actors_.Next(moment.at[slot]);
+  if (scene_.model->lost_replies && CanBeRepeated(call.op) &&
+      May(moment, Spend::kLostReply)) {
+    add(Event::kLostReply);
+  }
+  Result shown;
+  if (scene_.model->stale_looks && May(moment, Spend::kStaleLook) &&
+      kernel_.StaleLook(moment.world, slot, call, &shown)) {
+    World copy = moment.world;
+    const Result fresh = kernel_.Do(copy, slot, call);
+    if (lexicon_.results.Id(fresh) != lexicon_.results.Id(shown)) {
+      add(Event::kStaleLook);
+    }
+  }
+  if (scene_.model->lease_loss && May(moment, Spend::kLeaseLoss)) {
+    add(Event::kLeaseLoss);
+  }
+}
+
+bool Machine::IsPossible(const Moment& moment, Choice choice) {
+  if (choice.slot >= scene_.processes()) return false;
+  if (choice.event == Event::kStep) {
+    return IsLive(moment, choice.slot) &&
+           kernel_.Ready(moment.world, choice.slot,
+                         actors_.Next(moment.at[choice.slot]));
+  }
+  std::vector<Choice> choices;
+  Exceptions(moment, choice.slot, &choices);
+  return std::find(choices.begin(), choices.end(), choice) != choices.end();
+}
+
+Wrong Machine::Do(Moment* moment, Choice choice, std::vector<Made>* made) {
+  World& world = moment->world;
+  if (const auto spends = RowOf(choice.event).spends; spends.has_value()) {
+    ++world.of(*spends);
+  }
+  Process& process = world.processes[choice.slot];
+  switch (choice.event) {
+    case Event::kCrash:
+      kernel_.Kill(world, choice.slot);
+      moment->at[choice.slot] = kNowhere;
+      return Wrong::kNothing;
+    case Event::kRestart:
+    case Event::kReuse: {
+      ++process.incarnation;
+      const int pid = choice.event == Event::kReuse
+                          ? choice.slot + 1
+                          : 10 + choice.slot * 10 + process.incarnation;
+      kernel_.Start(world, choice.slot, pid, 1 + process.incarnation);
+      moment->at[choice.slot] =
+          Enter(moment, choice.slot, scene_.roles[choice.slot]);
+      return Wrong::kNothing;
+    }
+    case Event::kLeaseLoss:
+      kernel_.DropLocks(world, choice.slot);
+      process.endangered = 0xff;
+      return Wrong::kNothing;
+    default:
+      return Step(moment, choice, made);
+  }
+}
+
+// What the operating system makes of a call.
+Result Machine::MakeCall(Moment* moment, Choice choice, const Call& call) {
+  World& world = moment->world;
+  const int slot = choice.slot;
+  Result result;
+  if (choice.event == Event::kStaleLook) {
+    (void)kernel_.StaleLook(world, slot, call, &result);
+    return result;
+  }
+  if (choice.event == Event::kLostReply) {
+    // The client of a request that is repeated knows of one descriptor.
+    const Result first = kernel_.Do(world, slot, call);
+    if (call.op == Op::kOpen && first.error == 0) {
+      (void)kernel_.Do(
+          world, slot,
+          {.op = Op::kClose, .fd = static_cast<uint8_t>(first.value)});
+    }
+  }
+  return kernel_.Do(world, slot, call);
+}
+
+Wrong Machine::Step(Moment* moment, Choice choice, std::vector<Made>* made) {
+  const int slot = choice.slot;
+  const Call call = actors_.Next(moment->at[slot]);
+  Result result;
+  if (call.op == Op::kHold) {
+    Process& holder = moment->world.processes[slot];
+    if ((holder.broken & Process::Bit(holder.hold)) != 0) holder.must_learn = 1;
+  } else {
+    result = MakeCall(moment, choice, call);
+  }
+  if (made != nullptr) made->push_back({call, result});
+  moment->at[slot] =
+      actors_.After(moment->at[slot], lexicon_.results.Id(result));
+  const Wrong wrong = Settle(moment, slot, made);
+  if (wrong != Wrong::kNothing || !Holds(*moment, slot)) return wrong;
+  for (int other = 0; other < scene_.processes(); ++other) {
+    if (other != slot && Holds(*moment, other)) return Wrong::kTwoHolders;
+  }
+  return Wrong::kNothing;
+}
+
+// Passes marks, which are no steps, and calls that are quiet.
+Wrong Machine::Settle(Moment* moment, int slot, std::vector<Made>* made) {
+  for (;;) {
+    Position& at = moment->at[slot];
+    const Call call = actors_.Next(at);
+    Result result;
+    if (call.op == Op::kEnd) return EndRound(moment, slot);
+    if (call.op == Op::kHold) {
+      moment->world.processes[slot].hold = static_cast<uint8_t>(call.value);
+      return Wrong::kNothing;
+    }
+    if (!IsCall(call.op)) {
+      const Wrong wrong = Pass(moment, slot, call);
+      if (wrong != Wrong::kNothing) return wrong;
+    } else if (scene_.reduce && kernel_.IsQuiet(moment->world, slot, call)) {
+      result = kernel_.Do(moment->world, slot, call);
+      if (made != nullptr) made->push_back({call, result});
+    } else {
+      return Wrong::kNothing;
+    }
+    at = actors_.After(at, lexicon_.results.Id(result));
+  }
+}
+
+Wrong Machine::Pass(Moment* moment, int slot, const Call& mark) {
+  World& world = moment->world;
+  const std::string_view text = lexicon_.texts.Text(mark.text);
+  switch (mark.op) {
+    case Op::kIntends:
+      Aim(&world, text, &Process::endangered);
+      return Wrong::kNothing;
+    case Op::kBroke:
+      Aim(&world, text, &Process::broken);
+      return Wrong::kNothing;
+    case Op::kReleased:
+      return Released(world.processes[slot], mark.value);
+    case Op::kFailed:
+      reason_ = std::string(text);
+      return world.of(Spend::kLostReply) == 0 ? Wrong::kFailed
+                                              : Wrong::kNothing;
+    default:
+      return Wrong::kNothing;
+  }
+}
+
+Wrong Machine::Released(const Process& process, uint32_t code) {
+  const bool lost = code == static_cast<uint32_t>(Errc::kLockLost);
+  if (lost && !process.IsEndangered()) return Wrong::kLostUnasked;
+  if (!lost && process.must_learn != 0) return Wrong::kNotLearnt;
+  return Wrong::kNothing;
+}
+
+// Marks the tenure that a breaker means, if it still lasts.
+void Machine::Aim(World* world, std::string_view target,
+                  uint8_t Process::*bits) {
+  Tenure tenure;
+  if (ParseToken(target, &tenure)) {
+    if (tenure.slot >= kSlots) return;
+    Process& process = world->processes[tenure.slot];
+    if (process.alive != 0 && process.incarnation == tenure.incarnation &&
+        process.round == tenure.round) {
+      process.*bits |= Process::Bit(HoldOf(target));
+    }
+    return;
+  }
+  // A lock whose owner is told by its pid alone.
+  int pid = 0;
+  const std::string_view digits = target.substr(target.find(' ') + 1);
+  std::from_chars(digits.data(), digits.data() + digits.size(), pid);
+  for (Process& process : world->processes) {
+    if (process.alive != 0 && process.pid == pid) process.*bits = 0xff;
+  }
+}
+
+Wrong Machine::EndRound(Moment* moment, int slot) {
+  World& world = moment->world;
+  for (int i = 0; i < world.files_in_use; ++i) {
+    if (world.files[i].slot == slot) return Wrong::kLeak;
+  }
+  Process& process = world.processes[slot];
+  process.BeginRound();
+  ++process.round;
+  moment->at[slot] = slot != kJanitor && process.round < scene_.rounds
+                         ? Enter(moment, slot, scene_.roles[slot])
+                         : kNowhere;
+  return Wrong::kNothing;
+}
+
+// --- if the others died now --------------------------------------------------
+
+Wrong Machine::Conclude(const Moment& moment) {
+  bool any = false;
+  for (int slot = 0; slot < scene_.processes(); ++slot) {
+    if (!IsLive(moment, slot)) continue;
+    any = true;
+    Moment alone = moment;
+    for (int other = 0; other < scene_.processes(); ++other) {
+      if (other == slot || !IsLive(moment, other)) continue;
+      kernel_.Kill(alone.world, other);
+      alone.at[other] = kNowhere;
+    }
+    const Wrong wrong = RunAlone(std::move(alone), slot);
+    if (wrong != Wrong::kNothing) return wrong;
+  }
+  return any ? Wrong::kNothing : LookAfter(moment);
+}
+
+Wrong Machine::RunAlone(Moment moment, int slot) {
+  const size_t begun = path_.size();
+  for (int calls = 0; IsLive(moment, slot); ++calls) {
+    moment.world.spent = {};  // does not matter any more
+    const uint64_t here =
+        (static_cast<uint64_t>(concluded_worlds_.Id(moment.world)) << 32) |
+        moment.at[slot];
+    if (concluded_.contains(here)) break;
+    path_.push_back(here);
+    const Call& call = actors_.Next(moment.at[slot]);
+    if (calls == kAlone || !kernel_.Ready(moment.world, slot, call)) {
+      reason_ = "process " + std::string(1, static_cast<char>('a' + slot)) +
+                " does not come to its end alone; it stands at " +
+                Describe(call, lexicon_);
+      path_.resize(begun);
+      return Wrong::kBlocked;
+    }
+    const Wrong wrong =
+        Step(&moment, {.slot = static_cast<uint8_t>(slot)}, nullptr);
+    if (wrong != Wrong::kNothing) {
+      path_.resize(begun);
+      return wrong;
+    }
+  }
+  if (!IsLive(moment, slot) && slot != kJanitor) {
+    const Wrong wrong = LookAfter(std::move(moment));
+    if (wrong != Wrong::kNothing) return wrong;
+  }
+  if (!IsLive(moment, slot) && slot == kJanitor) {
+    const Wrong wrong = Tidy(moment.world);
+    if (wrong != Wrong::kNothing) return wrong;
+  }
+  concluded_.insert(path_.begin() + static_cast<ptrdiff_t>(begun), path_.end());
+  path_.resize(begun);
+  return Wrong::kNothing;
+}
+
+// Those who are done leave; a last process takes the lock and gives it back.
+// Then all must be tidy.
+Wrong Machine::LookAfter(Moment moment) {
+  for (int slot = 0; slot < scene_.processes(); ++slot) {
+    if (moment.world.processes[slot].alive != 0) {
+      kernel_.Kill(moment.world, slot);
+    }
+  }
+  kernel_.Start(moment.world, kJanitor, 99, 9);
+  moment.world.processes[kJanitor].incarnation = 0;
+  moment.at[kJanitor] = Enter(&moment, kJanitor, Role::kContend);
+  return RunAlone(std::move(moment), kJanitor);
+}
+
+Wrong Machine::Tidy(const World& world) {
+  const bool keeps = scene_.subject->traits().keeps_file;
+  for (int i = 0; i < world.entries_in_use; ++i) {
+    const std::string_view name = lexicon_.texts.Text(world.entries[i].name);
+    if (keeps && (name == "x.lock" || name == "x")) continue;
+    reason_ = Shorten(name) + " is left";
+    return Wrong::kLitter;
+  }
+  return Wrong::kNothing;
+}
+
+}  // namespace locklab::explore

@@ -1,0 +1,94 @@
+// A scene in motion: what may happen at a moment, what comes of it, and
+// whether that is as it should be.
+#ifndef LOCKLAB_STRESS_EXPLORE_MACHINE_H_
+#define LOCKLAB_STRESS_EXPLORE_MACHINE_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "stress/explore/actors.h"
+#include "stress/explore/scene.h"
+#include "stress/explore/world.h"
+
+namespace locklab::explore {
+
+// Everything that what follows depends on.
+struct Moment {
+  World world{};
+  std::array<Position, kSlots> at{};
+};
+
+// A call that was made, for who wants to know.
+struct Made {
+  Call call{};
+  Result result{};
+};
+
+class Machine {
+ public:
+  // The scene outlives it.
+  explicit Machine(const Scene& scene);
+
+  [[nodiscard]] Moment Start();
+  // All that may happen; steps first. Whether somebody only waits because he
+  // has waited as often as is explored is added to `parked`.
+  void Choices(const Moment& moment, std::vector<Choice>* choices,
+               bool* parked);
+  // Lets it happen. `made`: nullptr, or gets the calls that were made.
+  Wrong Do(Moment* moment, Choice choice, std::vector<Made>* made);
+  // Whether it is one of Choices(), the waits not counted.
+  [[nodiscard]] bool IsPossible(const Moment& moment, Choice choice);
+
+  // Whether each process that lives would get on if all others died now, and
+  // whether nothing would be left in the end.
+  Wrong Conclude(const Moment& moment);
+
+  [[nodiscard]] bool Holds(const Moment& moment, int slot) const;
+  // The reason of the last kFailed, kLitter or kBlocked.
+  [[nodiscard]] const std::string& reason() const { return reason_; }
+  [[nodiscard]] Lexicon& lexicon() { return lexicon_; }
+  [[nodiscard]] Actors& actors() { return actors_; }
+  [[nodiscard]] const Scene& scene() const { return scene_; }
+  [[nodiscard]] size_t bytes() const;
+  // Whether the ground of Scene::reduce was taken away.
+  [[nodiscard]] bool rewrites() const { return kernel_.rewrites(); }
+
+ private:
+  [[nodiscard]] Position Enter(Moment* moment, int slot, Role role);
+  [[nodiscard]] bool IsFresh(const Moment& moment, int slot) const;
+  [[nodiscard]] bool IsLive(const Moment& moment, int slot) const {
+    return moment.at[slot] != kNowhere;
+  }
+  bool May(const Moment& moment, Spend what) const;
+  void Exceptions(const Moment& moment, int slot, std::vector<Choice>* choices);
+  Wrong Step(Moment* moment, Choice choice, std::vector<Made>* made);
+  Result MakeCall(Moment* moment, Choice choice, const Call& call);
+  Wrong Settle(Moment* moment, int slot, std::vector<Made>* made);
+  Wrong Pass(Moment* moment, int slot, const Call& mark);
+  Wrong Released(const Process& process, uint32_t code);
+  static void Aim(World* world, std::string_view target,
+                  uint8_t Process::*bits);
+  Wrong EndRound(Moment* moment, int slot);
+  Wrong RunAlone(Moment moment, int slot);
+  Wrong LookAfter(Moment moment);
+  Wrong Tidy(const World& world);
+
+  const Scene& scene_;
+  Lexicon lexicon_;
+  Kernel kernel_;
+  Actors actors_;
+  std::array<Position, kMaxProcesses> first_{};  // where they begin
+  Worlds concluded_worlds_;
+  std::unordered_set<uint64_t> concluded_;
+  std::vector<uint64_t> path_;  // of the present RunAlone
+  std::string reason_;
+};
+
+}  // namespace locklab::explore
+
+#endif  // LOCKLAB_STRESS_EXPLORE_MACHINE_H_
