@@ -111,7 +111,7 @@ void CountCalls(const CampaignPlan& plan, CampaignResult* result) {
   const auto length = std::min(std::chrono::milliseconds(300), plan.duration);
   for (size_t i = 0; i < plan.courses.size() && !Interrupted(); ++i) {
     CourseResult& course = result->courses[i];
-    if (course.rounds == 0 || course.failed > 0) continue;
+    if (course.Worst().verdict != Verdict::kPass) continue;
     const Course& of = plan.courses[i];
     course.calls = CallsPerAcquisition(*of.subject, of.plan, length);
   }

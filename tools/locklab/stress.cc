@@ -92,12 +92,15 @@ std::vector<const Scenario*> ParseScenarios(const std::string& list) {
   return chosen;
 }
 
-// Whoever still waits when the time is over gets the lock, one after the other.
+// Whoever still waits when the time is over gets the lock, one after the other;
+// a lock that a thousand wait for may take its time for each.
 milliseconds DeadlineOf(const ContentionPlan& plan) {
   constexpr auto kGrace = 30s;
+  constexpr milliseconds kEach{200};
   constexpr int kSlowest = 40;  // mean holds, in some scenario
   const auto drain = plan.hold.mean() * (3 * plan.contenders() + kSlowest);
-  return plan.duration + kGrace + std::chrono::ceil<milliseconds>(drain);
+  return plan.duration + kGrace + kEach * plan.contenders() +
+         std::chrono::ceil<milliseconds>(drain);
 }
 
 void RequireSense(const Scenario& scenario, const Flags& flags,
