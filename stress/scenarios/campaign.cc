@@ -59,7 +59,7 @@ class Runner {
     ContentionPlan plan = course_.plan;
     plan.deadline += duration - plan.duration;
     plan.duration = duration;
-    plan.seed = RoundSeed(plan_.seed, number);
+    plan.seed = plan_.repeat > 0 ? plan_.seed : RoundSeed(plan_.seed, number);
     plan.keep_history = PlaceFor(number);
     const ContentionResult result = run::RunContention(*course_.subject, plan);
     const Finding purpose = course_.scenario->check == nullptr
@@ -144,11 +144,13 @@ CampaignResult RunCampaign(const CampaignPlan& plan) {
     result.courses[i].excuse = course.scenario->excuse(*course.subject);
   }
   if (!plan.keep.empty()) std::filesystem::create_directories(plan.keep);
-  const auto rounds =
+  const auto by_time =
       (plan.duration + plan.round - std::chrono::milliseconds(1)) / plan.round;
+  const int64_t rounds = plan.repeat > 0 ? plan.repeat : by_time;
   bool go_on = true;
   for (int64_t round = 0; round < rounds && go_on; ++round) {
-    const auto left = plan.duration - round * plan.round;
+    const auto left =
+        plan.repeat > 0 ? plan.duration : plan.duration - round * plan.round;
     for (size_t i = 0; i < plan.courses.size() && go_on; ++i) {
       const Course& course = plan.courses[i];
       if (!result.courses[i].excuse.empty()) continue;

@@ -49,6 +49,9 @@ struct CampaignPlan {
   std::chrono::milliseconds duration{0};  // of each course
   std::chrono::milliseconds round{10000};
   uint64_t seed = 0;
+  // So many rounds of each, all with that seed, however long they take;
+  // 0: until the time is over.
+  int64_t repeat = 0;
   bool stop_at_failure = false;
   bool count_calls = true;
   std::string keep;  // failed rounds leave their histories here; empty: nowhere

@@ -24,6 +24,7 @@
 #include "tools/locklab/check/directory.h"
 #include "tools/locklab/check/progress.h"
 #include "tools/locklab/commands.h"
+#include "tools/locklab/faults.h"
 #include "tools/locklab/flags.h"
 #include "tools/locklab/stress_report.h"
 #include "tools/locklab/subjects.h"
@@ -57,6 +58,7 @@ struct Flags {
   std::string on_failure = "go-on";
   std::string keep;
   std::string format = "text";
+  FaultFlags faults;
   uint64_t seed = std::random_device{}();
 };
 
@@ -150,6 +152,7 @@ ContentionPlan PlanOf(const Scenario& scenario, const Flags& flags,
   plan.deadline = DeadlineOf(plan);
   // Many do not get it often in a short time; once is what they all need.
   plan.floor = plan.contenders();
+  Apply(flags.faults, &plan);
   RequireSense(scenario, flags, plan);
   if (flags.rate > 0) plan.rate = static_cast<double>(flags.rate);
   plan.poisson = flags.arrivals == "poisson";
@@ -172,6 +175,7 @@ scenario::CampaignPlan CampaignOf(const Flags& flags,
   plan.duration = std::chrono::ceil<milliseconds>(flags.duration);
   plan.round = std::chrono::ceil<milliseconds>(flags.round);
   plan.seed = flags.seed;
+  plan.repeat = static_cast<int64_t>(flags.faults.repeat);
   plan.stop_at_failure = flags.on_failure == "stop";
   if (!flags.keep.empty()) plan.keep = check::ResultsDirectory(flags.keep);
   for (const Scenario* scenario : ParseScenarios(flags.scenarios)) {
@@ -221,9 +225,10 @@ int RunStress(const Flags& flags, Context& context) {
   }
   if (flags.format == "json") {
     PrintStressJson(run, context.out.stream);
-  } else {
-    PrintStressText(run, context.out);
+    return CodeOf(run);
   }
+  PrintStressText(run, context.out);
+  if (flags.faults.shrink) PrintShrunk(run, context.out);
   return CodeOf(run);
 }
 
@@ -301,6 +306,7 @@ Run SetUpStress(CLI::App& app, Context& context) {
   auto flags = std::make_shared<Flags>();
   AddWhat(app, flags.get());
   AddParameters(app, flags.get());
+  AddFaultFlags(app, &flags->faults);
   AddHow(app, flags.get());
   return [flags, &context] { return RunStress(*flags, context); };
 }

@@ -99,6 +99,60 @@ TEST_F(StressTest, AnInterruptEndsItWithTheResultsSoFar) {
   EXPECT_EQ(report["courses"][0]["verdict"], "pass");
 }
 
+TEST_F(StressTest, DoesFaultsAndTellsOfThem) {
+  const Ended ended =
+      Stress({"--backend=link,flock", "--processes=4", "--acquisitions=200",
+              "--hold=50us", "--repeat=2",
+              "--fault-schedule=g9:kill:holding,g30:stop:holding:2ms,"
+              "g50:break:holding"});
+  EXPECT_EQ(ended.code, kExitOk) << ended.out << ended.err;
+  for (const char* text :
+       {"\non link ", "\non flock ", "\nkill ", "\nstop ", "\ncontinue ",
+        "\nbreak      not done: this lock cannot be taken",
+        "from the kill of a holder to the next grant: p50 ", "4 rounds in "}) {
+    EXPECT_NE(ended.out.find(text), std::string::npos) << text << "\n"
+                                                       << ended.out;
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
+}
+
+TEST_F(StressTest, ShrinksWhatFailsUnderFaults) {
+  const Ended ended =
+      Stress({"--backend=canary:release-by-name", "--processes=4",
+              "--acquisitions=150", "--hold=50us", "--faults=delay,break",
+              "--fault-every=20", "--seed=1", "--shrink"});
+  EXPECT_EQ(ended.code, kExitFailed) << ended.out << ended.err;
+  EXPECT_NE(ended.out.find("\nshrink canary:release-by-name: 1 fault and "),
+            std::string::npos)
+      << ended.out;
+  const size_t at = ended.out.rfind("\n  replay: locklab stress --dir=");
+  ASSERT_NE(at, std::string::npos) << ended.out;
+  const std::string replay = ended.out.substr(at);
+  for (const char* text : {" --backend=canary:release-by-name ",
+                           " --fault-schedule=g", ":break:holding "}) {
+    EXPECT_NE(replay.find(text), std::string::npos) << replay;
+  }
+}
+
+TEST_F(StressTest, RefusesFaultsThatCannotBe) {
+  const struct {
+    std::vector<std::string> args;
+    const char* says;
+  } kCases[] = {
+      {{"--faults=kil"}, "there is no fault 'kil'; kinds are kill, stop,"},
+      {{"--fault-schedule=g0:kill:holding"}, "grants are counted from 1"},
+      {{"--faults=kill", "--fault-schedule=g1:kill:holding"}, "not both"},
+      {{"--fault-every=0"}, "not a whole number from 1"},
+      {{"--faults=kill", "--scenario=herd"}, "in which nobody waits"},
+      {{"--faults=kill", "--threads=2"}, "of one thread"},
+  };
+  for (const auto& c : kCases) {
+    const Ended ended = Stress(c.args);
+    EXPECT_EQ(ended.code, kExitUsage) << c.args[0];
+    EXPECT_NE(ended.err.find(c.says), std::string::npos) << ended.err;
+  }
+}
+
 TEST_F(StressTest, RefusesWhatCannotBe) {
   const struct {
     std::vector<std::string> args;

@@ -11,6 +11,7 @@
 
 #include "conformance/proc/duration.h"
 #include "conformance/report/text.h"
+#include "tools/locklab/faults.h"
 #include "tools/locklab/flags.h"
 #include "tools/locklab/terminal.h"
 
@@ -82,17 +83,6 @@ std::string Parameters(const Course& course) {
   add(plan.counter_file != usual.counter_file,
       fmt::format("--counter={}", plan.counter_file ? "on" : "off"));
   return text;
-}
-
-std::string Replay(const StressRun& run, const Course& course,
-                   const FailedRound& failure) {
-  return fmt::format(
-      "locklab stress --dir={} --backend={} --scenario={}{} --duration={} "
-      "--seed={}",
-      ShellQuote(run.dir), course.backend, course.scenario->name,
-      Parameters(course),
-      proc::DurationText(std::min(run.plan.round, run.plan.duration)),
-      failure.seed);
 }
 
 std::string Describe(const ContentionPlan& plan) {
@@ -206,6 +196,9 @@ void PrintScenario(const StressRun& run, const Course& first, Console& out) {
                               WidthOf(out), 9));
     }
   });
+  ForEachOf(run, scenario, [&](const Course& c, const CourseResult& r) {
+    PrintFaults(c.backend, r.total, to);
+  });
 }
 
 void PrintTrouble(const StressRun& run, const Course& course,
@@ -221,7 +214,8 @@ void PrintTrouble(const StressRun& run, const Course& course,
     if (!failure.history.empty()) {
       fmt::print(out.stream, "  history: {}\n", failure.history);
     }
-    fmt::print(out.stream, "  replay: {}\n", Replay(run, course, failure));
+    fmt::print(out.stream, "  replay: {}\n",
+               ReplayOf(run, course, failure.seed));
   }
   const Finding worst = result.Worst();
   if (result.failed > 0) {
@@ -287,6 +281,7 @@ Json MetricsJson(const CourseResult& result) {
       {"wait_ns", PercentilesJson(judgement.wait)},
       {"hand_off_ns", PercentilesJson(judgement.hand_off)},
       {"hold_ns", PercentilesJson(judgement.hold)},
+      {"recovery_ns", PercentilesJson(judgement.recovery)},
       {"reacquire_ns", PercentilesJson(judgement.reacquire)},
       {"hold_share", judgement.hold_share},
       {"active_share", judgement.active_share},
@@ -306,6 +301,23 @@ Json MetricsJson(const CourseResult& result) {
   return metrics;
 }
 
+Json FaultsJson(const run::FaultReport& faults) {
+  Json json = Json::array();
+  for (const run::FaultCount& count : faults.kinds) {
+    Json at;
+    for (size_t i = 0; i < run::kStages; ++i) {
+      if (count.at[i] == 0) continue;
+      at[std::string(run::StageName(static_cast<run::Stage>(i)))] = count.at[i];
+    }
+    json.push_back({{"kind", std::string(run::RowOf(count.kind).name)},
+                    {"due", count.due},
+                    {"proven", count.done},
+                    {"at", std::move(at)},
+                    {"excuse", count.excuse}});
+  }
+  return json;
+}
+
 Json CourseJson(const StressRun& run, const Course& course,
                 const CourseResult& result) {
   Json failures = Json::array();
@@ -315,7 +327,7 @@ Json CourseJson(const StressRun& run, const Course& course,
                         {"what", failure.what},
                         {"finding", FindingJson(failure.finding)},
                         {"history", failure.history},
-                        {"replay", Replay(run, course, failure)}});
+                        {"replay", ReplayOf(run, course, failure.seed)}});
   }
   const Finding worst = result.Worst();
   Json json = {{"backend", course.backend},
@@ -331,13 +343,25 @@ Json CourseJson(const StressRun& run, const Course& course,
                         {"coherence", FindingJson(result.total.coherence)},
                         {"progress", FindingJson(result.total.progress)},
                         {"fairness", FindingJson(result.total.fairness)},
+                        {"survival", FindingJson(result.total.survival)},
                         {"purpose", FindingJson(result.purpose)}};
     json["metrics"] = MetricsJson(result);
+    json["faults"] = FaultsJson(result.total.faults);
   }
   return json;
 }
 
 }  // namespace
+
+std::string ReplayOf(const StressRun& run, const Course& course,
+                     uint64_t seed) {
+  return fmt::format(
+      "locklab stress --dir={} --backend={} --scenario={}{}{} --duration={} "
+      "--seed={}",
+      ShellQuote(run.dir), course.backend, course.scenario->name,
+      Parameters(course), FaultParameters(course.plan),
+      proc::DurationText(std::min(run.plan.round, run.plan.duration)), seed);
+}
 
 Exit CodeOf(const StressRun& run) {
   bool any = false;

@@ -19,6 +19,10 @@ struct StressRun {
 };
 
 [[nodiscard]] Exit CodeOf(const StressRun& run);
+// The command that runs one round of a course again.
+[[nodiscard]] std::string ReplayOf(const StressRun& run,
+                                   const scenario::Course& course,
+                                   uint64_t seed);
 void PrintStressText(const StressRun& run, Console& out);
 void PrintStressJson(const StressRun& run, std::ostream& out);
 
