@@ -33,10 +33,10 @@ class Fiber {
   ucontext_t back_{};
   bool ended_ = false;
   // For the address sanitizer, which has to know of every stack.
-  void* fake_here_ = nullptr;
-  void* fake_back_ = nullptr;
-  const void* back_bottom_ = nullptr;
-  size_t back_size_ = 0;
+  [[maybe_unused]] void* fake_here_ = nullptr;
+  [[maybe_unused]] void* fake_back_ = nullptr;
+  [[maybe_unused]] const void* back_bottom_ = nullptr;
+  [[maybe_unused]] size_t back_size_ = 0;
 };
 
 }  // namespace locklab::explore
