@@ -82,16 +82,12 @@ int StopSign::Pass() {
   if (left_.load() < 0 || left_.fetch_sub(1) != 0) return 0;
   stopped_ = 1;
   proc::FutexWakeAll(stopped_);
-  while (go_.load() == 0) proc::FutexWait(go_, 0, proc::kForever);
+  proc::WaitWhile(go_, 0, proc::kForever);
   return 0;
 }
 
 bool StopSign::AwaitStop(proc::TimePoint deadline) {
-  while (stopped_.load() == 0) {
-    if (proc::Clock::now() >= deadline) return false;
-    proc::FutexWait(stopped_, 0, deadline);
-  }
-  return true;
+  return proc::WaitWhile(stopped_, 0, deadline);
 }
 
 void StopSign::Go() {

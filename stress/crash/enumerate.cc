@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <random>
 #include <utility>
 
 namespace locklab::crash {
@@ -19,7 +20,11 @@ class Enumerator {
   Enumerator(Laboratory& laboratory, const Plan& plan,
              const std::function<void(const Result&)>& seen,
              const std::function<bool()>& go_on)
-      : laboratory_(laboratory), plan_(plan), seen_(seen), go_on_(go_on) {}
+      : laboratory_(laboratory),
+        plan_(plan),
+        seen_(seen),
+        go_on_(go_on),
+        random_(plan.seed) {}
 
   Enumeration Run() {
     for (const Operation operation : plan_.operations) {
@@ -28,7 +33,7 @@ class Enumerator {
         chapter.operation = operation;
         chapter.waiters = waiters;
         chapter.excuse = laboratory_.Excuse(operation);
-        if (chapter.excuse.empty()) Write(&chapter);
+        if (chapter.excuse.empty() && GoOn()) Write(&chapter);
       }
     }
     return std::move(done_);
@@ -40,11 +45,27 @@ class Enumerator {
       if (plan_.deaths) Try(chapter, PointAt(*chapter, 1, Fate::kDieBefore));
       return;
     }
+    if (plan_.sample > 0) return WriteSample(chapter);
     int missing = 0;
     for (int call = 1; call <= kMostCalls && GoOn(); ++call) {
       const std::string name = Explore(chapter, call);
       missing = name.empty() ? missing + 1 : 0;
       if (missing >= (chapter->waiters == 0 ? 1 : kPatience)) break;
+    }
+  }
+
+  // One call of each of so many parts of the operation.
+  void WriteSample(Chapter* chapter) {
+    // A point that is never reached tells how many calls there are.
+    const Result whole =
+        laboratory_.Try(PointAt(*chapter, kMostCalls + 1, Fate::kDieBefore));
+    if (whole.finding.verdict != Verdict::kPass) return Keep(chapter, whole);
+    const int parts = std::min(plan_.sample, whole.calls);
+    for (int part = 0; part < parts && GoOn(); ++part) {
+      const int first = whole.calls * part / parts + 1;
+      const int end = whole.calls * (part + 1) / parts + 1;
+      const auto width = static_cast<uint64_t>(end - first);
+      Explore(chapter, first + static_cast<int>(random_() % width));
     }
   }
 
@@ -104,6 +125,7 @@ class Enumerator {
   const Plan& plan_;
   const std::function<void(const Result&)>& seen_;
   const std::function<bool()>& go_on_;
+  std::mt19937_64 random_;
   Enumeration done_;
 };
 

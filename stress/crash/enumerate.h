@@ -18,6 +18,10 @@ struct Plan {
   bool deaths = true;
   bool errors = false;
   bool lost_replies = false;
+  // Of each operation with each number of waiters, only so many calls, chosen
+  // by the seed; 0: all.
+  int sample = 0;
+  uint64_t seed = 0;
 };
 
 // One operation with one number of waiters.

@@ -265,6 +265,7 @@ class Course {
 
 struct Laboratory::State : Bench {
   using Bench::Bench;
+  const bool may_trace = engine != Engine::kPtrace || MayTrace();
 };
 
 Engine EngineFor(const SubjectFactory& subject) {
@@ -283,6 +284,9 @@ std::string Laboratory::Excuse(Operation operation) const {
   const auto lock =
       state_->subject.MakeOn(lockfile::os::Os::Real(), state_->dir + "/excuse");
   if (lock == nullptr) return "its system calls cannot be stopped at";
+  if (state_->engine == Engine::kPtrace && !state_->may_trace) {
+    return "ptrace is not permitted here";
+  }
   if (operation == Operation::kRefresh &&
       !MakeVictims(state_->subject, Operation::kRefresh,
                    lockfile::os::Os::Real(), state_->dir + "/excuse")) {

@@ -55,7 +55,8 @@ class Laboratory {
   Laboratory(const Laboratory&) = delete;
   Laboratory& operator=(const Laboratory&) = delete;
 
-  // Why nothing can be found out about this lock; empty: it can.
+  // Why nothing can be found out about this lock; empty: it can. Also where
+  // the engine is kPtrace and nobody may be traced.
   [[nodiscard]] std::string Excuse(Operation operation) const;
 
   // Takes some milliseconds, or the bound a few times if the lock hangs.

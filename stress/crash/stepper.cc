@@ -13,6 +13,8 @@
 #include <system_error>
 #include <thread>
 
+#include "conformance/proc/child.h"
+
 namespace locklab::crash {
 namespace {
 
@@ -91,6 +93,13 @@ bool GoOn(pid_t pid, int signal) {
 }
 
 }  // namespace
+
+bool MayTrace() {
+  proc::Child child = proc::Child::Spawn(
+      [] { return ptrace(PTRACE_TRACEME, 0, 0, 0) == 0 ? 0 : 1; });
+  const auto end = child.Wait(proc::In(std::chrono::seconds(10)));
+  return end && end->ok();
+}
 
 void LetParentLead() {
   if (ptrace(PTRACE_TRACEME, 0, 0, 0) != 0) {

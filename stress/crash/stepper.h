@@ -13,6 +13,9 @@
 
 namespace locklab::crash {
 
+// Whether processes may be traced here at all. Starts one to find out.
+[[nodiscard]] bool MayTrace();
+
 // To be called by the process that is to be led. Throws std::system_error: no
 // permission, as in some containers.
 void LetParentLead();

@@ -44,6 +44,8 @@ struct Flags {
   std::string format = "text";
   std::string engine = "auto";
   uint64_t repeat = 1;
+  uint64_t sample = 0;
+  uint64_t seed = 1;
   uint64_t bound_s = 10;
 };
 
@@ -118,6 +120,8 @@ CrashPlan PlanOf(const Flags& flags) {
   plan.enumeration.operations = ParseOperations(flags.operations);
   plan.enumeration.waiters = ParseWaiters(flags.waiters);
   plan.enumeration.deaths = false;
+  plan.enumeration.sample = static_cast<int>(flags.sample);
+  plan.enumeration.seed = flags.seed;
   for (const std::string& word : ParseList("--fault", flags.faults)) {
     const std::string_view fault = ParseChoice("--fault", word, kFaults);
     if (fault == "death") plan.enumeration.deaths = true;
@@ -264,6 +268,44 @@ void PrintChapter(const CrashReport& report, const Chapter& chapter,
              Time(recovery.p50), Time(recovery.p99), Time(recovery.max));
 }
 
+// Of one lock, over all of its operations.
+struct Worst {
+  int64_t points = 0;
+  int64_t recovered = 0;
+  const crash::Result* slowest = nullptr;  // nullptr: nobody died
+};
+
+Worst WorstOf(const CrashReport& report) {
+  Worst worst;
+  for (const crash::Result& result : report.found.results) {
+    if (!result.reached) continue;
+    ++worst.points;
+    if (!IsBad(result)) ++worst.recovered;
+    if (result.recovery_ns < 0) continue;
+    if (worst.slowest == nullptr ||
+        result.recovery_ns > worst.slowest->recovery_ns) {
+      worst.slowest = &result;
+    }
+  }
+  return worst;
+}
+
+void PrintWorst(const std::vector<CrashReport>& reports, std::ostream& out) {
+  fmt::print(out, "\n{:<8} {:>7} {:>9}  {}\n", "backend", "points", "recovered",
+             "slowest recovery");
+  for (const CrashReport& report : reports) {
+    const Worst worst = WorstOf(report);
+    fmt::print(out, "{:<8} {:>7} {:>9}  {}\n", report.backend, worst.points,
+               worst.recovered,
+               worst.slowest == nullptr
+                   ? "-"
+                   : fmt::format("{:>7}, {} with {} waiters",
+                                 Time(worst.slowest->recovery_ns),
+                                 crash::PointName(worst.slowest->point),
+                                 worst.slowest->point.waiters));
+  }
+}
+
 void PrintText(const std::vector<CrashReport>& reports, const CrashPlan& plan,
                Console& out) {
   constexpr size_t kMostFailures = 5;  // of one lock
@@ -295,6 +337,7 @@ void PrintText(const std::vector<CrashReport>& reports, const CrashPlan& plan,
                  told - kMostFailures, report.backend);
     }
   }
+  PrintWorst(reports, out.stream);
 }
 
 Json JsonOf(const CrashReport& report, const CrashPlan& plan) {
@@ -446,6 +489,9 @@ Run SetUpCrash(CLI::App& app, Context& context) {
             "past the seam, as sqlite does.");
   AddNumber(app, "--repeat", &flags->repeat, "How often each --point is tried.",
             1, 1'000'000);
+  AddNumber(app, "--sample", &flags->sample,
+            "Only so many calls of each operation; 0: all of them.", 0, 500);
+  AddNumber(app, "--seed", &flags->seed, "Chooses the calls of --sample.");
   AddNumber(app, "--bound", &flags->bound_s,
             "Seconds within which the lock must be to be had again.", 1, 3600);
   AddChoice(app, "--format", &flags->format, {"text", "json"},

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -15,6 +16,16 @@ namespace locklab::cli {
 namespace {
 
 constexpr auto kMinute = std::chrono::minutes(1);
+
+bool IsAnybodyOn(const std::string& dir) {
+  std::error_code error;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/proc", error)) {
+    const std::string line = ReadWhole(entry.path() / "cmdline");
+    if (line.find("--dir=" + dir) != std::string::npos) return true;
+  }
+  return false;
+}
 
 void Redirect(int fd, const std::string& path, int flags) {
   const int file = open(path.c_str(), flags | O_CLOEXEC, 0600);
@@ -73,6 +84,12 @@ std::vector<std::string> LocklabArgv(const std::vector<std::string>& args) {
 
 Ended RunLocklab(const std::vector<std::string>& args) {
   return Program(LocklabArgv(args)).Wait();
+}
+
+bool NobodyIsOn(const std::string& dir) {
+  return proc::Eventually([&] { return !IsAnybodyOn(dir); },
+                          proc::In(std::chrono::seconds(20)),
+                          std::chrono::milliseconds(20));
 }
 
 std::string ReadWhole(const std::string& path) {

@@ -51,6 +51,10 @@ class Program {
     const std::vector<std::string>& args);
 [[nodiscard]] Ended RunLocklab(const std::vector<std::string>& args);
 
+// Waits until no process is left that was told about --dir=`dir` on its
+// command line, a run and all that it forked. False: some are.
+[[nodiscard]] bool NobodyIsOn(const std::string& dir);
+
 // As much of a file as can be read; empty if it is not there.
 [[nodiscard]] std::string ReadWhole(const std::string& path);
 
