@@ -73,6 +73,22 @@ const Forgery kForgeries[] = {
        report::Judge(report);
      },
      "link exclusion.two_processes: fail in the report, and pass by its"},
+    {"a lock that nobody else gets any more",
+     [](report::RunReport* report) {
+       report->backends[0].claims.push_back({.id = "crash.every_point_recovers",
+                                             .level = Level::kMust,
+                                             .finding = Finding::Pass(),
+                                             .replay = ""});
+       report->backends[0].crash = {{.point = "acquire:3:after",
+                                     .waiters = 1,
+                                     .call = "Link job.lock",
+                                     .verdict = Verdict::kFail,
+                                     .reason = "not to be had",
+                                     .recovery_ns = {}}};
+       report::Judge(report);
+     },
+     "link crash.every_point_recovers: pass in the report, and fail at "
+     "acquire:3:after"},
     {"a quicker lock",
      [](report::RunReport* report) {
        report->backends[0].contention->wait_ns.p99 = 1;

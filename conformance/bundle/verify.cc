@@ -77,6 +77,7 @@ class Verifier {
       CheckManifest(text);
       for (const BackendReport& backend : report().backends) {
         CheckHistory(backend);
+        CompareDeaths(backend);
       }
       CheckCanary();
       CheckStrays();
@@ -104,6 +105,7 @@ class Verifier {
                          const judge::Judgement& judgement);
   void CompareClaims(const BackendReport& backend,
                      const judge::Judgement& judgement);
+  void CompareDeaths(const BackendReport& backend);
   void CheckCanary();
   void CheckStrays();
   void CheckExpected();
@@ -284,6 +286,23 @@ void Verifier::CompareClaims(const BackendReport& backend,
             claim.id, VerdictName(said), VerdictName(finding.verdict),
             finding.reason.empty() ? "" : ": ", finding.reason);
       }
+    }
+  }
+}
+
+// The claim that stands on the deaths at every step.
+void Verifier::CompareDeaths(const BackendReport& backend) {
+  for (const ClaimResult& claim : backend.claims) {
+    const Verdict said = claim.finding.verdict;
+    if (claim.id != "crash.every_point_recovers" ||
+        (said != Verdict::kPass && said != Verdict::kXpass)) {
+      continue;
+    }
+    for (const report::CrashPoint& point : backend.crash) {
+      if (point.verdict == Verdict::kPass) continue;
+      return Say("{} {}: {} in the report, and {} at {}", backend.name,
+                 claim.id, VerdictName(said), VerdictName(point.verdict),
+                 point.point);
     }
   }
 }

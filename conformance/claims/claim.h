@@ -47,6 +47,13 @@ class Arena {
   virtual ContestResult Contend(const SubjectFactory& subject,
                                 const std::string& dir,
                                 const Contest& contest) = 0;
+  // What the run found out by letting a process die at every step of the lock's
+  // operations; nullopt: it did not do so.
+  [[nodiscard]] virtual std::optional<Finding> Deaths(
+      const SubjectFactory& subject) {
+    (void)subject;
+    return std::nullopt;
+  }
 };
 
 // What a body gets. Bodies know the lock by its subject alone, so that a canary
@@ -75,6 +82,8 @@ struct Claim {
   Finding (*body)(const ClaimContext& context);
   // Judges the standard contest (contest.h), which a run may have held already.
   bool contest = false;
+  // Judges the deaths at every step (Arena::Deaths), if the run tried them.
+  bool deaths = false;
   // Asks the directory and not a lock: `context.subject` means nothing to its
   // body, and a run examines it once, whatever locks it examines.
   bool primitive = false;

@@ -113,6 +113,7 @@ bool DieBeforeCall(const ClaimContext& context, int nth) {
 }
 
 Finding EveryPointRecovers(const ClaimContext& context) {
+  if (auto found = context.arena.Deaths(context.subject)) return *found;
   constexpr int kMost = 60;
   int nth = 0;
   while (nth < kMost) {
@@ -136,11 +137,12 @@ Finding EveryPointRecovers(const ClaimContext& context) {
 constexpr auto kRows = std::to_array<Claim>({
     {.id = "crash.every_point_recovers",
      .level = Level::kMust,
-     .statement = "whenever in acquire or release a process dies, the lock can "
-                  "be had again, and by one",
+     .statement = "at whatever step of acquire, hold, refresh, release or "
+                  "break a process dies, the lock can be had again, and by one",
      .source = "Python lockfile 0.12.2, mkdir: dies before the owner file",
      .excuse = nullptr,
-     .body = EveryPointRecovers},
+     .body = EveryPointRecovers,
+     .deaths = true},
     {.id = "crash.kernel_lock_is_freed",
      .level = Level::kMust,
      .statement = "the kernel frees the lock of a killed holder, and its "

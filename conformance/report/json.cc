@@ -64,7 +64,15 @@ Json OrNull(const std::optional<T>& value) {
   }
 }
 
+Json Of(const CrashPoint& point) {
+  return {{"point", point.point},   {"waiters", point.waiters},
+          {"call", point.call},     {"verdict", VerdictName(point.verdict)},
+          {"reason", point.reason}, {"recovery_ns", OrNull(point.recovery_ns)}};
+}
+
 Json Of(const BackendReport& backend) {
+  Json crash = Json::array();
+  for (const CrashPoint& point : backend.crash) crash.push_back(Of(point));
   Json claims = Json::array();
   for (const ClaimResult& claim : backend.claims) claims.push_back(Of(claim));
   return {{"name", backend.name},
@@ -76,7 +84,8 @@ Json Of(const BackendReport& backend) {
           {"claims", std::move(claims)},
           {"contention", OrNull(backend.contention)},
           {"latency_ns", OrNull(backend.latency_ns)},
-          {"floor_ns", OrNull(backend.floor_ns)}};
+          {"floor_ns", OrNull(backend.floor_ns)},
+          {"crash", std::move(crash)}};
 }
 
 Json Of(const Context& context) {

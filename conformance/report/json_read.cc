@@ -171,6 +171,21 @@ Contention ReadContention(const Node& node) {
   return value;
 }
 
+CrashPoint ReadCrashPoint(const Node& node) {
+  Object object(node);
+  CrashPoint point = {
+      .point = object.At("point").Text(),
+      .waiters = object.At("waiters").Integer<int>(),
+      .call = object.At("call").Text(),
+      .verdict = object.At("verdict").Choice<Verdict>(kVerdicts, VerdictName),
+      .reason = object.At("reason").Text(),
+      .recovery_ns = {}};
+  const Node recovery = object.At("recovery_ns");
+  if (!recovery.IsNull()) point.recovery_ns = recovery.Integer<int64_t>();
+  object.Close();
+  return point;
+}
+
 BackendReport ReadBackend(const Node& node) {
   Object object(node);
   BackendReport backend;
@@ -191,6 +206,9 @@ BackendReport ReadBackend(const Node& node) {
   if (!latency.IsNull()) backend.latency_ns = ReadPercentiles(latency);
   const Node floor = object.At("floor_ns");
   if (!floor.IsNull()) backend.floor_ns = floor.Integer<int64_t>();
+  for (const Node& item : object.At("crash").Items()) {
+    backend.crash.push_back(ReadCrashPoint(item));
+  }
   object.Close();
   return backend;
 }

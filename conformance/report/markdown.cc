@@ -147,6 +147,25 @@ void AddBackends(const RunReport& report, Page* page) {
       "one lock</sub>\n\n");
 }
 
+void AddDeaths(const RunReport& report, Page* page) {
+  bool any = false;
+  for (const BackendReport& backend : report.backends) {
+    const CrashSum sum = SumOf(backend.crash);
+    if (sum.points == 0) continue;
+    if (!any) {
+      page->Add(
+          "### Deaths in the middle of operations\n\n| lock | points | "
+          "recovered | failed | slowest | at |\n|---|--:|--:|--:|--:|---|\n");
+    }
+    any = true;
+    page->Add(Row({Text(backend.name), std::to_string(sum.points),
+                   std::to_string(sum.recovered), std::to_string(sum.failed),
+                   sum.worst.empty() ? "-" : ShortTime(sum.worst_ns),
+                   Text(sum.worst)}));
+  }
+  if (any) page->Add("\n");
+}
+
 // Whether a person wants to see it unfolded.
 bool IsNews(const Case& item) {
   return IsRed(item) || item.outcome == Outcome::kNoted;
@@ -261,6 +280,7 @@ std::string ToMarkdown(const RunReport& report, size_t limit) {
   const std::vector<Suite> suites = SuitesOf(report);
   AddFailures(suites, &page);
   AddExpected(suites, &page);
+  AddDeaths(report, &page);
   AddPrimitives(report, &page);
   AddContext(report, &page);
   return std::move(page).Finish();

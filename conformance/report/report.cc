@@ -133,6 +133,19 @@ std::string_view WorthName(Worth worth) {
   return "inconclusive";
 }
 
+CrashSum SumOf(const std::vector<CrashPoint>& points) {
+  CrashSum sum;
+  for (const CrashPoint& point : points) {
+    ++sum.points;
+    if (point.verdict == Verdict::kPass) ++sum.recovered;
+    if (point.verdict == Verdict::kFail) ++sum.failed;
+    if (point.recovery_ns.value_or(-1) < sum.worst_ns) continue;
+    sum.worst_ns = *point.recovery_ns;
+    sum.worst = point.point;
+  }
+  return sum;
+}
+
 std::vector<const ClaimResult*> Bearing(const RunReport& report,
                                         const BackendReport& backend) {
   std::vector<const ClaimResult*> bearing;

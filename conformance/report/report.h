@@ -17,7 +17,7 @@
 namespace locklab::report {
 
 // Of the JSON document: schema.json describes it.
-inline constexpr int kSchemaVersion = 2;
+inline constexpr int kSchemaVersion = 3;
 
 // What a lock is worth on the filesystem that was examined.
 enum class Worth {
@@ -80,6 +80,29 @@ struct Contention {
   double jain = 0;         // fairness: 1 is equal shares
 };
 
+// A process died at a system call of an operation: did the others get on?
+struct CrashPoint {
+  std::string point;  // "acquire:3:before", as locklab crash --point names it
+  int waiters = 0;    // processes that wanted the lock meanwhile
+  std::string call;   // "Link job.lock": what it was about to do, or had done
+  Verdict verdict = Verdict::kInconclusive;
+  std::string reason;  // empty: pass
+  // From the death, or from when somebody wanted the lock if that was later,
+  // to the next grant; nullopt: it was not granted.
+  std::optional<int64_t> recovery_ns;
+
+  bool operator==(const CrashPoint&) const = default;
+};
+
+// Of all points of one lock.
+struct CrashSum {
+  int64_t points = 0;
+  int64_t recovered = 0;
+  int64_t failed = 0;
+  int64_t worst_ns = 0;
+  std::string worst;  // where that was
+};
+
 struct BackendReport {
   std::string name;
   Worth worth = Worth::kInconclusive;
@@ -97,6 +120,8 @@ struct BackendReport {
   std::vector<Distribution> distributions;
   // As it declares: the kernel frees it when its holder dies.
   bool released_on_crash = false;
+  // Empty: no process was made to die. A sample, unless the profile is full.
+  std::vector<CrashPoint> crash;
 };
 
 struct Filesystem {
@@ -160,6 +185,8 @@ struct RunReport {
 // Sets `worth` and `reason` of every backend from what was found, and the
 // recommendation. The same findings always give the same verdict.
 void Judge(RunReport* report);
+
+[[nodiscard]] CrashSum SumOf(const std::vector<CrashPoint>& points);
 
 // The claims that decide on a backend: its own, and the primitives that carry
 // it.

@@ -86,6 +86,18 @@ BackendReport Measured(std::string name) {
                                   .jain = 0.998};
   backend.latency_ns = Percentiles{6130, 7000, 9900, 20000, 31000};
   backend.floor_ns = 5900;
+  backend.crash = {{.point = "acquire:3:before",
+                    .waiters = 1,
+                    .call = "Link job.lock",
+                    .verdict = Verdict::kPass,
+                    .reason = "",
+                    .recovery_ns = 310000},
+                   {.point = "hold:1:before",
+                    .waiters = 3,
+                    .call = "",
+                    .verdict = Verdict::kInconclusive,
+                    .reason = "no process was to be had",
+                    .recovery_ns = {}}};
   backend.distributions = {{"wait_ns", {{1000, 2000}, {5000, 2000}}}};
   return backend;
 }
@@ -199,6 +211,9 @@ RunReport HostileReport() {
     claim.finding.reason = bad;
     claim.finding.evidence = "\n  " + bad + "\n---\n" + bad;
     if (claim.expected) claim.expected = {bad, bad, bad};
+  }
+  for (CrashPoint& point : backend.crash) {
+    point.point = point.call = point.reason = bad;
   }
   RunReport report = Judged({backend});
   report.primitives = {{.claim = backend.claims[1], .carries = {bad}}};

@@ -161,6 +161,38 @@ std::string Primitives(const RunReport& report, const TextStyle& style) {
   return out;
 }
 
+// Whether processes that died at every step left a lock that others can have.
+std::string Deaths(const RunReport& report, const TextStyle& style) {
+  CrashSum all;
+  std::string failed;
+  const BackendReport* slowest = nullptr;
+  for (const BackendReport& backend : report.backends) {
+    const CrashSum sum = SumOf(backend.crash);
+    all.points += sum.points;
+    all.recovered += sum.recovered;
+    if (sum.failed > 0) {
+      failed += fmt::format("; {} of {} did not recover", sum.failed,
+                            OneLine(backend.name));
+    }
+    if (sum.points == 0 || sum.worst_ns < all.worst_ns) continue;
+    all.worst_ns = sum.worst_ns;
+    all.worst = sum.worst;
+    slowest = &backend;
+  }
+  if (all.points == 0) return "";
+  return Wrap(OneLine(fmt::format(
+                  "deaths in the middle of operations: {} of {} points "
+                  "recovered{}{}",
+                  all.recovered, all.points,
+                  all.worst_ns == 0 ? ""
+                                    : fmt::format(", the slowest in {} ({} {})",
+                                                  ShortTime(all.worst_ns),
+                                                  slowest->name, all.worst),
+                  failed)),
+              style.width, 2) +
+         "\n";
+}
+
 std::string Advice(const RunReport& report, const TextStyle& style) {
   if (!report.recommendation) return "";
   const Recommendation& best = *report.recommendation;
@@ -263,7 +295,8 @@ std::string Wrap(const std::string& text, int width, int indent) {
 std::string ToText(const RunReport& report, const TextStyle& style) {
   std::string out = VerdictTable(report, style);
   out += Reasons(report, style);
-  out += "\n" + Primitives(report, style) + CanaryLine(report, style);
+  out += "\n" + Primitives(report, style) + Deaths(report, style) +
+         CanaryLine(report, style);
   out += Advice(report, style);
   const Context& context = report.context;
   if (context.partial()) {

@@ -58,6 +58,7 @@ class Loader {
   void LoadClaims(BackendReport* backend);
   void LoadNumbers(BackendReport* backend);
   void LoadDistributions(BackendReport* backend);
+  void LoadCrash(BackendReport* backend);
   void LoadRest();
   ClaimResult ClaimIn(const Statement& row);
 
@@ -167,6 +168,7 @@ void Loader::LoadBackends() {
     LoadClaims(&backend);
     LoadNumbers(&backend);
     LoadDistributions(&backend);
+    LoadCrash(&backend);
     report_.backends.push_back(std::move(backend));
   }
 }
@@ -217,6 +219,23 @@ void Loader::LoadDistributions(BackendReport* backend) {
     if (!buckets) database_.FailDamaged("a distribution cannot be read");
     backend->distributions.push_back(
         {.of = row.Text(0), .buckets = std::move(*buckets)});
+  }
+}
+
+void Loader::LoadCrash(BackendReport* backend) {
+  Statement row(database_,
+                "SELECT point, waiters, call, verdict, reason, recovery_ns "
+                "FROM crash_points WHERE run = ? AND backend = ? "
+                "ORDER BY entry");
+  row.Bind(run_, backend->name);
+  while (row.Step()) {
+    report::CrashPoint& point = backend->crash.emplace_back();
+    point.point = row.Text(0);
+    point.waiters = static_cast<int>(row.Int(1));
+    point.call = row.Text(2);
+    point.verdict = Named(database_, kVerdicts, VerdictName, row.Text(3));
+    point.reason = row.Text(4);
+    if (!row.IsNull(5)) point.recovery_ns = row.Int(5);
   }
 }
 

@@ -126,7 +126,8 @@ void InsertPrimitive(Database* database, int64_t run,
 }
 
 void PutNumbers(Database* database, int64_t run, const BackendReport& backend) {
-  for (const char* table : {"contention", "latency", "distributions"}) {
+  for (const char* table :
+       {"contention", "latency", "distributions", "crash_points"}) {
     database->Run(
         std::string("DELETE FROM ") + table + " WHERE run = ? AND backend = ?",
         run, backend.name);
@@ -141,6 +142,13 @@ void PutNumbers(Database* database, int64_t run, const BackendReport& backend) {
         "INSERT INTO distributions (run, backend, of, buckets) "
         "VALUES (?, ?, ?, ?)",
         run, backend.name, distribution.of, Blob{buckets});
+  }
+  for (const report::CrashPoint& point : backend.crash) {
+    database->Run(
+        "INSERT INTO crash_points (run, backend, point, waiters, call, "
+        "verdict, reason, recovery_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        run, backend.name, point.point, point.waiters, point.call,
+        VerdictName(point.verdict), point.reason, point.recovery_ns);
   }
 }
 

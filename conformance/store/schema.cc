@@ -37,7 +37,17 @@ void RequireColumns(Database* database) {
 
 std::span<const Migration> Migrations() {
   // Version 1 is the first.
-  return {};
+  static constexpr Migration kSteps[] = {
+      {2,
+       "CREATE TABLE crash_points ("
+       "entry INTEGER PRIMARY KEY, run INTEGER NOT NULL, backend TEXT NOT "
+       "NULL, point TEXT NOT NULL, waiters INTEGER NOT NULL, call TEXT NOT "
+       "NULL, verdict TEXT NOT NULL, reason TEXT NOT NULL, recovery_ns "
+       "INTEGER, FOREIGN KEY (run, backend) REFERENCES backends (run, name) "
+       "ON DELETE CASCADE) STRICT;"
+       "CREATE INDEX crash_points_of_backend ON crash_points (run, backend)"},
+  };
+  return kSteps;
 }
 
 const char* SchemaSql() {

@@ -2,16 +2,16 @@
 --
 -- application_id says that it is ours (the letters LKLB), user_version which
 -- schema it has. A program reads its own schema, migrates older ones
--- (migration.cc) and refuses newer ones. To change the schema: change it here,
+-- (schema.cc) and refuses newer ones. To change the schema: change it here,
 -- raise user_version here and kSchemaVersion in schema.h, and add the step
--- from the version before to migration.cc.
+-- from the version before to schema.cc.
 --
 -- A row is written in the transaction in which its thing was found; nothing is
 -- ever changed after its run has finished. Times are in nanoseconds or seconds
 -- as the name says; text is of any bytes, as the system gave it; booleans are 0
 -- and 1. Where rows of one run have an order, it is that of their rowid.
 PRAGMA application_id = 0x4c4b4c42;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- One run of locklab check.
 CREATE TABLE runs (
@@ -152,6 +152,22 @@ CREATE TABLE distributions (
   FOREIGN KEY (run, backend) REFERENCES backends (run, name) ON DELETE CASCADE
 ) STRICT;
 CREATE INDEX distributions_of_backend ON distributions (run, backend);
+
+-- Where processes were made to die in the middle of an operation, and whether
+-- the others got on.
+CREATE TABLE crash_points (
+  entry INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL,
+  backend TEXT NOT NULL,
+  point TEXT NOT NULL,              -- 'acquire:3:before'
+  waiters INTEGER NOT NULL,         -- who wanted the lock meanwhile
+  call TEXT NOT NULL,               -- 'Link job.lock'
+  verdict TEXT NOT NULL,            -- as in claims
+  reason TEXT NOT NULL,             -- what was seen, or ''
+  recovery_ns INTEGER,              -- to the next grant; NULL: there was none
+  FOREIGN KEY (run, backend) REFERENCES backends (run, name) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX crash_points_of_backend ON crash_points (run, backend);
 
 -- The lock that is broken on purpose. No row: was not reached.
 CREATE TABLE canary (

@@ -54,32 +54,51 @@ TEST(SchemaTest, MissesWhatIsMissing) {
 
 // Steps that are yet to come.
 constexpr Migration kSteps[] = {
-    {2, "ALTER TABLE runs ADD COLUMN weather TEXT NOT NULL DEFAULT 'fair'"},
-    {3, "UPDATE runs SET weather = 'dry'"},
-    {4, "CREATE TABLE rooms (number INTEGER) STRICT"},
+    {3, "ALTER TABLE runs ADD COLUMN weather TEXT NOT NULL DEFAULT 'fair'"},
+    {4, "UPDATE runs SET weather = 'dry'"},
+    {5, "CREATE TABLE rooms (number INTEGER) STRICT"},
 };
+
+// What a store of version 1 was: the same without the crash points.
+TEST(SchemaTest, TakesAnOldStoreToWhatANewOneIs) {
+  const proc::TempDir dir;
+  const std::string all =
+      "SELECT group_concat(name || ' ' || type) FROM (SELECT * FROM "
+      "pragma_table_info('crash_points'))";
+  Database database = Fresh(dir);
+  const std::string columns = database.Get(all.c_str());
+  database.Exec("DROP TABLE crash_points");
+  database.Exec("PRAGMA user_version = 1");
+  EXPECT_EQ(CheckSchema(&database), 1);
+  Migrate(&database, Migrations(), kSchemaVersion);
+  EXPECT_EQ(CheckSchema(&database), kSchemaVersion);
+  EXPECT_EQ(database.Get(all.c_str()), columns);
+  EXPECT_EQ(database.Get("SELECT name FROM sqlite_schema WHERE type = 'index' "
+                         "AND tbl_name = 'crash_points'"),
+            "crash_points_of_backend");
+}
 
 TEST(SchemaTest, MigratesStepByStep) {
   const proc::TempDir dir;
   Database database = Fresh(dir);
-  Migrate(&database, kSteps, 3);
-  EXPECT_EQ(database.GetInt("PRAGMA user_version"), 3);
+  Migrate(&database, kSteps, 4);
+  EXPECT_EQ(database.GetInt("PRAGMA user_version"), 4);
   EXPECT_EQ(database.Get("SELECT count(*) FROM sqlite_schema "
                          "WHERE name = 'rooms'"),
             "0");
-  Migrate(&database, kSteps, 4);
-  EXPECT_EQ(database.GetInt("PRAGMA user_version"), 4);
+  Migrate(&database, kSteps, 5);
+  EXPECT_EQ(database.GetInt("PRAGMA user_version"), 5);
   EXPECT_EQ(database.Get("SELECT count(*) FROM rooms"), "0");
   // Somebody else was quicker.
-  Migrate(&database, kSteps, 4);
+  Migrate(&database, kSteps, 5);
 }
 
 constexpr Migration kBroken[] = {
-    {2, "CREATE TABLE half (number INTEGER) STRICT"},
-    {3, "INSERT INTO no_such_table VALUES (1)"},
+    {3, "CREATE TABLE half (number INTEGER) STRICT"},
+    {4, "INSERT INTO no_such_table VALUES (1)"},
 };
 constexpr Migration kOrphaning[] = {
-    {2, "INSERT INTO missing (run, what) VALUES (7, 'a run')"},
+    {3, "INSERT INTO missing (run, what) VALUES (7, 'a run')"},
 };
 
 TEST(SchemaTest, MigratesWhollyOrNotAtAll) {
@@ -92,9 +111,9 @@ TEST(SchemaTest, MigratesWhollyOrNotAtAll) {
     database.Exec("PRAGMA foreign_keys = OFF");
     const std::string before =
         database.Get("SELECT group_concat(sql) FROM sqlite_schema");
-    EXPECT_THROW(Migrate(&database, steps, 2 + (steps.size() > 1 ? 2 : 0)),
+    EXPECT_THROW(Migrate(&database, steps, 3 + (steps.size() > 1 ? 2 : 0)),
                  StoreError);
-    EXPECT_EQ(database.GetInt("PRAGMA user_version"), 1);
+    EXPECT_EQ(database.GetInt("PRAGMA user_version"), kSchemaVersion);
     EXPECT_EQ(database.Get("SELECT group_concat(sql) FROM sqlite_schema"),
               before);
   }
@@ -103,8 +122,8 @@ TEST(SchemaTest, MigratesWhollyOrNotAtAll) {
 TEST(SchemaTest, HasNoWayFromNowhere) {
   const proc::TempDir dir;
   Database database = Fresh(dir);
-  EXPECT_THROW(Migrate(&database, {}, 2), StoreError);
-  EXPECT_EQ(database.GetInt("PRAGMA user_version"), 1);
+  EXPECT_THROW(Migrate(&database, {}, kSchemaVersion + 1), StoreError);
+  EXPECT_EQ(database.GetInt("PRAGMA user_version"), kSchemaVersion);
 }
 
 }  // namespace

@@ -145,6 +145,15 @@ class Generator {
       }
       backend.distributions.push_back(std::move(distribution));
     }
+    for (int i = Below(3); i > 0; --i) {
+      backend.crash.push_back({.point = Text(),
+                               .waiters = Below(8),
+                               .call = Text(),
+                               .verdict = static_cast<Verdict>(Below(6)),
+                               .reason = Text(),
+                               .recovery_ns = {}});
+      if (Coin()) backend.crash.back().recovery_ns = Int();
+    }
     return backend;
   }
 

@@ -13,7 +13,6 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -36,24 +35,6 @@ std::vector<std::string> Names(const std::string& dir) {
     names.push_back(entry.path().filename().string());
   }
   return names;
-}
-
-// Processes that were told about `dir` on their command line: a run and all
-// that it forked.
-int ProcessesOn(const std::string& dir) {
-  int count = 0;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator("/proc", error)) {
-    std::ifstream file(entry.path() / "cmdline");
-    const std::string line((std::istreambuf_iterator<char>(file)), {});
-    if (line.find("--dir=" + dir) != std::string::npos) ++count;
-  }
-  return count;
-}
-
-bool NobodyIsOn(const std::string& dir) {
-  return proc::Eventually([&] { return ProcessesOn(dir) == 0; }, proc::In(20s),
-                          20ms);
 }
 
 class CheckTest : public testing::Test {
@@ -124,6 +105,31 @@ TEST_F(CheckTest, CatchesABrokenLockAndSaysWithWhatEvidence) {
       std::string::npos)
       << claim;
   EXPECT_EQ(report["recommendation"], nullptr) << "of a partial run";
+}
+
+TEST_F(CheckTest, TellsWhereProcessesDiedAndWhatCameOfIt) {
+  const Ended ended =
+      Check({"--backend=flock,canary:no-lock", "--format=json",
+             "--filter=^crash.every_point_recovers$", "--seed=3"});
+  EXPECT_EQ(ended.code, kExitFailed) << ended.out << ended.err;
+  const json report = json::parse(ended.out);
+  const json& sound = report["backends"][0];
+  EXPECT_EQ(sound["verdict"], "safe");
+  EXPECT_GT(sound["crash"].size(), 10) << "of acquire, hold and release";
+  for (const json& point : sound["crash"]) {
+    EXPECT_EQ(point["verdict"], "pass") << point;
+    EXPECT_GE(point["recovery_ns"].get<int64_t>(), 0) << point;
+  }
+  const json& claim = report["backends"][1]["claims"][0];
+  EXPECT_EQ(claim["verdict"], "fail");
+  std::string failed;
+  for (const json& point : report["backends"][1]["crash"]) {
+    if (failed.empty() && point["verdict"] == "fail") failed = point["point"];
+  }
+  EXPECT_NE(claim["evidence"].get<std::string>().find(
+                " --backend=canary:no-lock --point=" + failed + " --waiters="),
+            std::string::npos)
+      << claim;
 }
 
 TEST_F(CheckTest, IsGreenForAKnownFailureAndRedForASurprise) {
@@ -403,7 +409,8 @@ class InterruptTest : public CheckTest,
                       public testing::WithParamInterface<int> {};
 
 TEST_P(InterruptTest, LeavesNothingAndSaysWhatItHas) {
-  Program program(LocklabArgv({"check", Dir(), "--format=json"}));
+  Program program(LocklabArgv({"check", Dir(), "--format=json",
+                               "--filter=^(acquire|break|release|stale)"}));
   ASSERT_TRUE(program.Says("claims")) << program.err();
   program.Kill(GetParam());
   const Ended ended = program.Wait();

@@ -30,6 +30,12 @@ ContestResult MeasuredArena::Contend(const SubjectFactory& subject,
   return ContentionArena::Contend(subject, dir, contest);
 }
 
+std::optional<Finding> MeasuredArena::Deaths(const SubjectFactory& subject) {
+  const auto known = deaths_.find(subject.name());
+  if (known == deaths_.end()) return std::nullopt;
+  return known->second;
+}
+
 run::ContentionResult HoldContest(const SubjectFactory& subject,
                                   run::ContentionPlan plan,
                                   const std::function<bool()>& go_on) {

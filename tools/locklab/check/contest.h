@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -12,14 +13,18 @@
 
 namespace locklab::check {
 
-// Gives claims the result of the contest that was held for their lock; runs
-// any other.
+// Gives claims the result of the contest that was held for their lock, and of
+// the deaths that were tried; runs any other contest.
 class MeasuredArena : public run::ContentionArena {
  public:
   explicit MeasuredArena(const Contest& contest) : contest_(contest) {}
   void Put(std::string_view subject, ContestResult result) {
     results_.insert_or_assign(std::string(subject), std::move(result));
   }
+  void PutDeaths(std::string_view subject, Finding found) {
+    deaths_.insert_or_assign(std::string(subject), std::move(found));
+  }
+  std::optional<Finding> Deaths(const SubjectFactory& subject) override;
   // Of another lock than `subject`, or another contest: runs it.
   ContestResult Contend(const SubjectFactory& subject, const std::string& dir,
                         const Contest& contest) override;
@@ -27,6 +32,7 @@ class MeasuredArena : public run::ContentionArena {
  private:
   const Contest contest_;
   std::map<std::string, ContestResult, std::less<>> results_;
+  std::map<std::string, Finding, std::less<>> deaths_;
 };
 
 // Holds it, for longer where a slow filesystem does not get enough done to

@@ -16,6 +16,7 @@
 #include "conformance/proc/temp_dir.h"
 #include "stress/run/detector.h"
 #include "tools/locklab/check/contest.h"
+#include "tools/locklab/check/deaths.h"
 #include "tools/locklab/check/directory.h"
 #include "tools/locklab/check/environment.h"
 #include "tools/locklab/check/lanes.h"
@@ -33,6 +34,8 @@ using report::RunReport;
 // Work in seconds, as one lane takes it on a quiet machine: for estimates.
 constexpr double kClaimWork = 0.02;
 constexpr double kPrimitiveWork = 0.2;
+constexpr double kQuickDeathsWork = 0.3;
+constexpr double kFullDeathsWork = 4;
 
 // A lock that is broken by a race is caught by chance: almost always at once.
 constexpr uint64_t kCanaryTries = 4;
@@ -114,6 +117,7 @@ class Surveyor {
     if (GoOn()) ExaminePrimitives();
     for (Entry& entry : entries_) {
       if (GoOn() && entry.report.supported) Contend(&entry);
+      if (GoOn() && entry.report.supported) LetDie(&entry);
     }
     if (GoOn()) ExamineClaims();
     for (Entry& entry : entries_) {
@@ -147,6 +151,13 @@ class Surveyor {
     return std::any_of(claims_.begin(), claims_.end(),
                        [](const Claim* claim) { return claim->contest; });
   }
+  [[nodiscard]] bool TriesDeaths() const {
+    return std::any_of(claims_.begin(), claims_.end(),
+                       [](const Claim* claim) { return claim->deaths; });
+  }
+  [[nodiscard]] double DeathsWork() const {
+    return plan_.quick ? kQuickDeathsWork : kFullDeathsWork;
+  }
   [[nodiscard]] Contest TheContest() const {
     return claims::StandardContest(plan_.seed, plan_.quick);
   }
@@ -169,6 +180,7 @@ class Surveyor {
   void TryCanary();
   void ExaminePrimitives();
   void Contend(Entry* entry);
+  void LetDie(Entry* entry);
   void ExamineClaims();
   bool Found(const Job& job, const Finding& finding, double duration_s);
   void Time(Entry* entry);
@@ -229,6 +241,7 @@ double Surveyor::TotalWork() const {
   const double contest = Seconds(TheContest().duration);
   double each = kClaimWork * static_cast<double>(claims_.size());
   if (HoldsContest()) each += contest;
+  if (TriesDeaths()) each += DeathsWork();
   if (plan_.latency) each += Seconds(LatencyTime(plan_));
   return contest + kPrimitiveWork * static_cast<double>(primitives_.size()) +
          supported * each;
@@ -281,6 +294,24 @@ void Surveyor::Contend(Entry* entry) {
   if (result.exclusion.verdict != Verdict::kPass && InTrouble()) return;
   arena_.Put(entry->subject->factory->name(), run::ContestOf(result));
   Report(result, &entry->report);
+  recorder_.Measured(entry->report);
+}
+
+void Surveyor::LetDie(Entry* entry) {
+  if (!TriesDeaths()) return;
+  progress_.Stage(fmt::format("{}: death in the middle", entry->report.name));
+  const auto found = TryDeaths(
+      *entry->subject->factory,
+      {.dir = scratch_.path(),
+       .replay = fmt::format("locklab crash --dir={} --backend={}",
+                             cli::ShellQuote(plan_.dir), entry->report.name),
+       .seed = plan_.seed,
+       .quick = plan_.quick},
+      [this] { return GoOn(); }, &entry->report);
+  progress_.Done(DeathsWork());
+  if (!found || !GoOn()) return;
+  if (found->verdict != Verdict::kPass && InTrouble()) return;
+  arena_.PutDeaths(entry->subject->factory->name(), *found);
   recorder_.Measured(entry->report);
 }
 
