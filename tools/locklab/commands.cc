@@ -17,6 +17,8 @@ std::span<const CommandRow> Commands() {
        "COMMAND [ARGUMENT...]"},
       {"explain", "Tell what a claim means and how to see it by hand.",
        SetUpExplain},
+      {"explore", "Search every interleaving of a lock over model filesystems.",
+       SetUpExplore},
       {"list", "List the backends or the claims: what a correct lock does.",
        SetUpList},
       {"report", "Report runs that were kept, from their results directory.",

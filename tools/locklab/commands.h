@@ -11,6 +11,7 @@ Run SetUpConformance(CLI::App& app, Context& context);
 Run SetUpCrash(CLI::App& app, Context& context);
 Run SetUpExec(CLI::App& app, Context& context);
 Run SetUpExplain(CLI::App& app, Context& context);
+Run SetUpExplore(CLI::App& app, Context& context);
 Run SetUpList(CLI::App& app, Context& context);
 Run SetUpReport(CLI::App& app, Context& context);
 Run SetUpStress(CLI::App& app, Context& context);

@@ -1,0 +1,384 @@
+// locklab explore: every interleaving and every crash of a lock's protocol,
+// over model filesystems.
+#include "stress/explore/explore.h"
+
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "conformance/proc/interrupts.h"
+#include "conformance/report/text.h"
+#include "lib/errors.h"
+#include "stress/explore/tell.h"
+#include "tools/locklab/check/progress.h"
+#include "tools/locklab/commands.h"
+#include "tools/locklab/flags.h"
+#include "tools/locklab/subjects.h"
+#include "tools/locklab/terminal.h"
+
+namespace locklab::cli {
+namespace {
+
+using explore::Event;
+using explore::Exploration;
+using explore::Model;
+using explore::Scene;
+using Json = nlohmann::ordered_json;
+
+struct Flags {
+  std::string backends;
+  std::string models;
+  std::string roles;
+  std::string replay;
+  std::string format = "text";
+  uint64_t processes = 2;
+  uint64_t rounds = 1;
+  uint64_t waits = 1;
+  uint64_t allowed[explore::kSpends] = {1};
+  uint64_t depth = 0;
+  uint64_t memory_mb = 1024;
+  uint64_t seconds = 0;
+};
+
+// One lock in one model.
+struct Case {
+  NamedSubject subject;
+  Scene scene;
+  std::string excuse;  // why it is not explored
+};
+
+struct Outcome {
+  const Case* of = nullptr;
+  Exploration found;
+};
+
+std::vector<const Model*> ParseModels(const std::string& list) {
+  std::vector<std::string_view> names;
+  std::vector<const Model*> models;
+  for (const Model& model : explore::Models()) {
+    names.push_back(model.name);
+    if (list.empty()) models.push_back(&model);
+  }
+  if (list.empty()) return models;
+  for (const std::string& word : ParseList("--model", list)) {
+    models.push_back(explore::FindModel(ParseChoice("--model", word, names)));
+  }
+  return models;
+}
+
+std::vector<explore::Role> ParseRoles(const Flags& flags) {
+  std::vector<explore::Role> roles;
+  std::vector<std::string_view> names;
+  for (const auto& row : explore::Roles()) names.push_back(row.name);
+  if (flags.roles.empty()) {
+    return {flags.processes, explore::Role::kContend};
+  }
+  for (const std::string& word : ParseList("--role", flags.roles)) {
+    const std::string_view name = ParseChoice("--role", word, names);
+    for (const auto& row : explore::Roles()) {
+      if (row.name == name) roles.push_back(row.role);
+    }
+  }
+  if (roles.size() > explore::kMaxProcesses) {
+    throw UsageError(fmt::format("--role={}: a model has room for {} processes",
+                                 flags.roles, explore::kMaxProcesses));
+  }
+  return roles;
+}
+
+std::vector<Case> CasesOf(const Flags& flags) {
+  std::vector<Case> cases;
+  const auto roles = ParseRoles(flags);
+  for (const Model* model : ParseModels(flags.models)) {
+    for (const NamedSubject& subject : ParseSubjects(flags.backends, 0)) {
+      Case& each = cases.emplace_back();
+      each.subject = subject;
+      each.scene.subject = subject.factory.get();
+      each.scene.model = model;
+      each.scene.roles = roles;
+      each.scene.rounds = static_cast<int>(flags.rounds);
+      each.scene.waits = static_cast<int>(flags.waits);
+      for (int i = 0; i < explore::kSpends; ++i) {
+        each.scene.allowed[i] = static_cast<uint8_t>(flags.allowed[i]);
+      }
+      each.scene.liveness = !model->many_hosts;
+      each.excuse = explore::Excuse(each.scene);
+    }
+  }
+  return cases;
+}
+
+// --- what is said of it -----------------------------------------------------
+
+std::string Command(const Case& each, const Flags& flags) {
+  std::string out = fmt::format("locklab explore --backend={} --model={}",
+                                each.subject.name, each.scene.model->name);
+  out += flags.roles.empty() ? fmt::format(" --processes={}", flags.processes)
+                             : " --role=" + flags.roles;
+  if (flags.rounds != 1) out += fmt::format(" --rounds={}", flags.rounds);
+  if (flags.waits != 1) out += fmt::format(" --waits={}", flags.waits);
+  for (const auto& row : explore::Events()) {
+    if (row.flag.empty()) continue;
+    out += fmt::format(" {}={}", row.flag,
+                       flags.allowed[static_cast<size_t>(*row.spends)]);
+  }
+  return out;
+}
+
+std::string_view VerdictOf(const Outcome& outcome) {
+  if (!outcome.of->excuse.empty()) return "unsupported";
+  if (outcome.found.found.has_value()) return "fail";
+  return outcome.found.complete ? "pass" : "inconclusive";
+}
+
+void PrintRow(const Outcome& outcome, std::ostream& out) {
+  const Exploration& found = outcome.found;
+  fmt::print(out, "{:<8} {:<8} ", outcome.of->scene.model->name,
+             outcome.of->subject.name);
+  if (!outcome.of->excuse.empty()) {
+    fmt::print(out, "unsupported: {}\n", outcome.of->excuse);
+    return;
+  }
+  fmt::print(out, "{:<12} {:>10} {:>11} {:>6} {:>8} {:>8.2f}{}\n",
+             VerdictOf(outcome), found.states, found.transitions, found.depth,
+             found.worlds, found.cpu_seconds,
+             found.bound.empty() ? "" : "  bound reached: " + found.bound);
+}
+
+void PrintFound(const Outcome& outcome, const Flags& flags, Console& out) {
+  const auto& found = *outcome.found.found;
+  const auto told = explore::Tell(outcome.of->scene, found.schedule);
+  std::string what(explore::WrongDoc(found.wrong));
+  if (!found.reason.empty()) what += ": " + found.reason;
+  fmt::print(
+      out.stream, "\n{}\n\n{}\n  replay: {} --replay={}\n",
+      report::Wrap(fmt::format("{} {}: {}", outcome.of->scene.model->name,
+                               outcome.of->subject.name, what),
+                   WidthOf(out), 2),
+      explore::Table(outcome.of->scene, told), Command(*outcome.of, flags),
+      explore::FormatSchedule(found.schedule));
+}
+
+Json JsonOf(const Outcome& outcome, const Flags& flags) {
+  const Exploration& found = outcome.found;
+  Json coverage = Json::array();
+  for (const auto& [key, count] : found.coverage) {
+    coverage.push_back(
+        {{"call", std::string(explore::OpName(key.first))},
+         {"outcome", key.second == 0 ? "ok" : lockfile::ErrnoName(key.second)},
+         {"count", count}});
+  }
+  Json out = {{"backend", outcome.of->subject.name},
+              {"model", std::string(outcome.of->scene.model->name)},
+              {"assumes", std::string(outcome.of->scene.model->assumes)},
+              {"verdict", std::string(VerdictOf(outcome))},
+              {"excuse", outcome.of->excuse},
+              {"bound_reached", found.bound},
+              {"waits_cut", found.waits_cut},
+              {"states", found.states},
+              {"transitions", found.transitions},
+              {"depth", found.depth},
+              {"worlds", found.worlds},
+              {"positions", found.positions},
+              {"memory_bytes", found.bytes},
+              {"duration_s", found.seconds},
+              {"processor_s", found.cpu_seconds},
+              {"coverage", std::move(coverage)}};
+  if (!found.found.has_value()) return out;
+  Json steps = Json::array();
+  for (const auto& step :
+       explore::Tell(outcome.of->scene, found.found->schedule).calls) {
+    steps.push_back(
+        {{"process", std::string(1, static_cast<char>('a' + step.slot))},
+         {"call", step.call},
+         {"result", step.result},
+         {"holds", step.holds}});
+  }
+  out["counterexample"] = {
+      {"wrong", std::string(explore::WrongName(found.found->wrong))},
+      {"reason", found.found->reason},
+      {"schedule", explore::FormatSchedule(found.found->schedule)},
+      {"replay", Command(*outcome.of, flags) + " --replay=" +
+                     explore::FormatSchedule(found.found->schedule)},
+      {"steps", std::move(steps)}};
+  return out;
+}
+
+Exit CodeOf(const std::vector<Outcome>& outcomes) {
+  Exit code = kExitNothingRan;
+  for (const Outcome& outcome : outcomes) {
+    const std::string_view verdict = VerdictOf(outcome);
+    if (verdict == "fail") return kExitFailed;
+    if (verdict == "inconclusive") code = kExitInconclusive;
+    if (verdict == "pass" && code == kExitNothingRan) code = kExitOk;
+  }
+  return code;
+}
+
+void PrintAll(const std::vector<Outcome>& outcomes, const Flags& flags,
+              Console& out) {
+  fmt::print(out.stream, "{:<8} {:<8} {:<12} {:>10} {:>11} {:>6} {:>8} {:>8}\n",
+             "model", "backend", "verdict", "states", "transitions", "depth",
+             "worlds", "cpu s");
+  uint64_t states = 0;
+  double cpu = 0;
+  for (const Outcome& outcome : outcomes) {
+    PrintRow(outcome, out.stream);
+    states += outcome.found.states;
+    cpu += outcome.found.cpu_seconds;
+  }
+  for (const Outcome& outcome : outcomes) {
+    if (outcome.found.found.has_value()) PrintFound(outcome, flags, out);
+  }
+  fmt::print(out.stream,
+             "\n{} states in {:.1f} s of processor time ({:.0f} a second); "
+             "each process waits at most {} times a round\n",
+             states, cpu, static_cast<double>(states) / std::max(cpu, 1e-9),
+             flags.waits);
+}
+
+// --- the work ---------------------------------------------------------------
+
+int RunReplay(const std::vector<Case>& cases, const Flags& flags,
+              Context& context) {
+  const auto schedule = explore::ParseSchedule(flags.replay);
+  if (!schedule.has_value()) {
+    throw UsageError(fmt::format(
+        "--replay={}: a schedule is like a5,b3,a:crash,b2", flags.replay));
+  }
+  if (cases.size() != 1) {
+    throw UsageError("--replay needs one --backend and one --model");
+  }
+  const Case& each = cases.front();
+  if (!each.excuse.empty()) {
+    fmt::print(context.err.stream, "locklab: {}: {}\n", each.subject.name,
+               each.excuse);
+    return kExitNothingRan;
+  }
+  const explore::Told told = explore::Tell(each.scene, *schedule);
+  context.out.stream << explore::Table(each.scene, told);
+  if (told.impossible != 0) {
+    throw UsageError(fmt::format(
+        "--replay={}: step {} cannot happen there; use the flags that were "
+        "printed with the schedule",
+        flags.replay, told.impossible));
+  }
+  if (told.wrong == explore::Wrong::kNothing) {
+    fmt::print(context.out.stream, "\nnothing is wrong\n");
+    return kExitOk;
+  }
+  fmt::print(context.out.stream, "\n{}{}{}\n", explore::WrongDoc(told.wrong),
+             told.reason.empty() ? "" : ": ", told.reason);
+  return kExitFailed;
+}
+
+int RunExplore(const Flags& flags, Context& context) {
+  const std::vector<Case> cases = CasesOf(flags);
+  if (!flags.replay.empty()) return RunReplay(cases, flags, context);
+  const explore::Limits limits{.memory = flags.memory_mb << 20,
+                               .depth = static_cast<uint32_t>(flags.depth),
+                               .time = std::chrono::seconds(flags.seconds)};
+  std::vector<Outcome> outcomes;
+  {
+    const proc::Interrupts interrupts;
+    check::Progress progress(context.err);
+    for (const Case& each : cases) {
+      if (proc::Interrupts::Pending() != 0) break;
+      progress.Stage(
+          fmt::format("{} {}", each.scene.model->name, each.subject.name));
+      Outcome& outcome = outcomes.emplace_back();
+      outcome.of = &each;
+      if (!each.excuse.empty()) continue;
+      outcome.found = explore::Explore(
+          each.scene, limits, [] { return proc::Interrupts::Pending() == 0; });
+    }
+    proc::Interrupts::Take();
+  }
+  Exit code = CodeOf(outcomes);
+  if (code == kExitOk && outcomes.size() < cases.size()) {
+    code = kExitInconclusive;
+  }
+  if (flags.format == "text") {
+    PrintAll(outcomes, flags, context.out);
+    return code;
+  }
+  Json list = Json::array();
+  for (const Outcome& outcome : outcomes) {
+    list.push_back(JsonOf(outcome, flags));
+  }
+  const Json document = {{"schema_version", 1},
+                         {"suite_version", std::string(kSuiteVersion)},
+                         {"explorations", std::move(list)},
+                         {"exit_code", static_cast<int>(code)}};
+  context.out.stream << document.dump(2, ' ', false,
+                                      Json::error_handler_t::replace)
+                     << "\n";
+  return code;
+}
+
+std::string ModelsDoc() {
+  std::string out = "The model filesystems, separated by commas:";
+  for (const Model& model : explore::Models()) {
+    out += fmt::format(" {} ({}),", model.name, model.doc);
+  }
+  out.back() = '.';
+  return out + " Default: all of them.";
+}
+
+void AddBounds(CLI::App& app, Flags* flags) {
+  AddNumber(app, "--processes", &flags->processes,
+            "How many processes contend.", 1, explore::kMaxProcesses);
+  AddNumber(app, "--rounds", &flags->rounds,
+            "How often each takes the lock and gives it back.", 1, 8);
+  AddNumber(app, "--waits", &flags->waits,
+            "How often each waits in a round, at most.", 0, 16);
+  for (const auto& row : explore::Events()) {
+    if (row.flag.empty()) continue;
+    AddNumber(app, std::string(row.flag),
+              &flags->allowed[static_cast<size_t>(*row.spends)],
+              std::string(row.doc), 0, 4);
+  }
+  AddNumber(app, "--depth", &flags->depth,
+            "Steps after which the search ends; 0: no limit.", 0, 1'000'000);
+  AddNumber(app, "--memory", &flags->memory_mb,
+            "MiB after which the search of one lock ends.", 1, 1 << 20);
+  AddNumber(app, "--time", &flags->seconds,
+            "Seconds after which the search of one lock ends; 0: no limit.", 0,
+            1'000'000);
+}
+
+}  // namespace
+
+Run SetUpExplore(CLI::App& app, Context& context) {
+  auto flags = std::make_shared<Flags>();
+  app.add_option("--backend", flags->backends,
+                 "The locks to explore, separated by commas: " +
+                     lockfile::BackendNames() +
+                     "; also canary:NAME. Default: all of the library.")
+      ->type_name("LIST");
+  app.add_option("--model", flags->models, ModelsDoc())->type_name("LIST");
+  app.add_option("--role", flags->roles,
+                 "What each process does, separated by commas: contend, try, "
+                 "break. Default: --processes of them contend.")
+      ->type_name("LIST");
+  AddBounds(app, flags.get());
+  app.add_option("--replay", flags->replay,
+                 "Makes the steps of this schedule alone and shows them.")
+      ->type_name("SCHEDULE");
+  AddChoice(app, "--format", &flags->format, {"text", "json"},
+            "How to print the result.");
+  app.footer(
+      "The library's own code runs over a model filesystem; every order of\n"
+      "the calls of its processes is tried, and every death between two.\n"
+      "Exit codes: 0 nothing is wrong; 1 something is; 2 usage; 3 nothing was\n"
+      "explored; 5 a bound was reached before the end.");
+  return [flags, &context] { return RunExplore(*flags, context); };
+}
+
+}  // namespace locklab::cli
