@@ -7,8 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "conformance/proc/child.h"
-#include "conformance/proc/poll_until.h"
+#include "conformance/proc/line_child.h"
 
 namespace locklab::compat {
 
@@ -20,14 +19,11 @@ class PythonContender {
 
   // `backend`: one of traits.python_compatible. Starts the process and does
   // not wait for it. Throws std::system_error.
+  // When this ends it is killed; a lock that it holds stays.
   PythonContender(std::string_view backend, std::string_view path);
-  // Kills it; a lock that it holds stays.
-  ~PythonContender();
-  PythonContender(const PythonContender&) = delete;
-  PythonContender& operator=(const PythonContender&) = delete;
 
   // One request, without a line end; python_contender.py says which there are.
-  void Send(std::string_view request);
+  void Send(std::string_view request) { child_.Send(request); }
   // The answer to the oldest request that has none. nullopt: not by then, or
   // the process has ended.
   std::optional<std::string> Receive(proc::TimePoint deadline);
@@ -40,10 +36,7 @@ class PythonContender {
   proc::ExitStatus Kill() { return child_.Stop(); }
 
  private:
-  proc::Child child_;
-  int to_ = -1;
-  int from_ = -1;
-  std::string read_;  // and not yet asked for
+  proc::LineChild child_;
 };
 
 }  // namespace locklab::compat

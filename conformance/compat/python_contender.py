@@ -18,8 +18,6 @@ or with "error" and what Python said. It ends with its input.
 import os
 import sys
 
-EXIT_NO_LOCKFILE = 77
-
 try:
     import lockfile
     from lockfile.linklockfile import LinkLockFile
@@ -27,8 +25,7 @@ try:
     from lockfile.pidlockfile import PIDLockFile
     from lockfile.symlinklockfile import SymlinkLockFile
 except ImportError as error:
-    print(error, file=sys.stderr)
-    sys.exit(EXIT_NO_LOCKFILE)
+    sys.exit(str(error))
 
 CLASSES = {
     "link": LinkLockFile,
