@@ -169,7 +169,8 @@ constexpr auto kRows = std::to_array<Claim>({
                   "frees the lock",
      .source = "lock_file.h, the state table: acquire() in state Mine",
      .excuse = nullptr,
-     .body = ReacquireByHolder},
+     .body = ReacquireByHolder,
+     .local = true},
     {.id = "acquire.error_is_not_contention",
      .level = Level::kMust,
      .statement = "what is not contention is an error at once, with the right "

@@ -12,6 +12,7 @@ namespace locklab::claims {
 // A mailbox for one command at a time. Plain members are written by one side
 // before it moves on the counter that the other side waits for.
 struct Actor::Board {
+  std::atomic<uint32_t> ready;
   std::atomic<uint32_t> asked;
   std::atomic<uint32_t> begun;
   std::atomic<uint32_t> answered;
@@ -69,6 +70,9 @@ Outcome Obey(Verb verb, nanoseconds timeout, Subject& subject, bool* flag) {
 void Actor::Serve(Board* board, const MakeSubject& make) {
   InstallPoke();
   const std::unique_ptr<Subject> subject = make();
+  subject->Warm();
+  board->ready.store(1);
+  proc::FutexWakeAll(board->ready);
   for (uint32_t turn = 0;; ++turn) {
     while (board->asked.load() == turn) {
       proc::FutexWait(board->asked, turn, proc::kForever);
@@ -104,6 +108,12 @@ Actor::Actor(const MakeSubject& make)
     }
     return proc::kExitThrew;
   });
+  // Some take long to start, on a busy machine; that is not the lock's time.
+  // One that ended, or does not come at all, is noticed at its first command.
+  const auto deadline = proc::In(3 * kSoon);
+  while (board->ready == 0 && proc::Clock::now() < deadline && !child_.Poll()) {
+    proc::FutexWait(board->ready, 0, proc::In(50ms));
+  }
 }
 
 Actor::~Actor() = default;

@@ -35,4 +35,12 @@ const Claim* FindClaim(std::string_view id) {
   return nullptr;
 }
 
+std::string_view ExcuseOf(const Claim& claim, const SubjectFactory& subject) {
+  if (claim.local && subject.remote()) {
+    return "an adapter holds this lock: what its user's forks, threads, "
+           "signals and descriptors do to it is not seen";
+  }
+  return claim.excuse == nullptr ? "" : claim.excuse(subject.traits());
+}
+
 }  // namespace locklab

@@ -92,7 +92,15 @@ struct Claim {
   std::string_view carries = "";
   // Features (features.h) without which it is unsupported, separated by blanks.
   std::string_view needs = "";
+  // Is about what a process does that has the lock in it: its forks, threads,
+  // signals, descriptors. Does not apply to a lock that another process holds
+  // for it.
+  bool local = false;
 };
+
+// Why `claim` does not apply to `subject`; empty: it does.
+[[nodiscard]] std::string_view ExcuseOf(const Claim& claim,
+                                        const SubjectFactory& subject);
 
 // All rows, in the order of the catalogue.
 [[nodiscard]] std::span<const Claim> Claims();

@@ -178,12 +178,10 @@ void ClaimRun::State::End() {
 ClaimRun::ClaimRun(const Claim& claim, const ClaimContext& context,
                    std::chrono::milliseconds deadline)
     : state_(std::make_unique<State>(claim)) {
-  if (claim.excuse != nullptr) {
-    const std::string_view excuse = claim.excuse(context.subject.traits());
-    if (!excuse.empty()) {
-      state_->finding = Finding::Unsupported(std::string(excuse));
-      return;
-    }
+  const std::string_view excuse = ExcuseOf(claim, context.subject);
+  if (!excuse.empty()) {
+    state_->finding = Finding::Unsupported(std::string(excuse));
+    return;
   }
   try {
     state_->dir = std::make_unique<TempDir>(context.dir);

@@ -245,14 +245,16 @@ constexpr auto kRows = std::to_array<Claim>({
                   "room again everybody gets the lock",
      .source = "write(2): ENOSPC, EFBIG",
      .excuse = nullptr,
-     .body = FullDisk},
+     .body = FullDisk,
+     .local = true},
     {.id = "load.fd_exhaustion",
      .level = Level::kMust,
      .statement = "the same for a process that has no file descriptor left: "
                   "EMFILE",
      .source = "getrlimit(2): RLIMIT_NOFILE",
      .excuse = nullptr,
-     .body = FdExhaustion},
+     .body = FdExhaustion,
+     .local = true},
 });
 
 }  // namespace

@@ -83,7 +83,9 @@ std::string JobPath(const ClaimContext& context) {
 }
 
 std::unique_ptr<Subject> MakeJob(const ClaimContext& context) {
-  return context.subject.Make(JobPath(context));
+  auto subject = context.subject.Make(JobPath(context));
+  subject->Warm();
+  return subject;
 }
 
 std::unique_ptr<Subject> MakeJobOn(const ClaimContext& context,

@@ -51,6 +51,7 @@ void ExpectError(const Outcome& outcome, lockfile::Errc code,
 // --- subjects --------------------------------------------------------------
 // The path that is locked, unless a body is about paths.
 std::string JobPath(const ClaimContext& context);
+// Warm: to be used in this process.
 std::unique_ptr<Subject> MakeJob(const ClaimContext& context);
 // On another operating system; ends the body if the lock has no seam.
 std::unique_ptr<Subject> MakeJobOn(const ClaimContext& context,

@@ -332,7 +332,8 @@ constexpr auto kRows = std::to_array<Claim>({
      .statement = "signals neither fail a waiting acquire nor let it in",
      .source = "signal(7): EINTR",
      .excuse = nullptr,
-     .body = InterruptedBySignal},
+     .body = InterruptedBySignal,
+     .local = true},
 });
 
 }  // namespace

@@ -64,6 +64,10 @@ class Subject {
   // timeout < 0: waits for ever; 0: does not wait.
   virtual Outcome Acquire(std::chrono::nanoseconds timeout) = 0;
   virtual Outcome Release() = 0;
+  // Starts what it stands on, so that the first Acquire is like every other.
+  // In the process that will use it. May be left out; what goes wrong, the
+  // first Acquire tells.
+  virtual void Warm() {}
   // nullptr: this lock can be taken and given back, and that is all. Lives as
   // long as the subject.
   virtual Inspector* inspector() { return nullptr; }
@@ -99,6 +103,12 @@ class SubjectFactory {
       const std::string& path, std::chrono::milliseconds lease) const {
     return MakeLeasedOn(lockfile::os::Os::Real(), path, lease);
   }
+  // Whether another process holds the lock on behalf of the one that uses the
+  // subject. What forks, threads and descriptors do to it is not seen then.
+  [[nodiscard]] virtual bool remote() const { return false; }
+  // Why there is no such lock on this machine, and what to do about it; empty:
+  // there is. May take a second the first time. Main thread only.
+  [[nodiscard]] virtual std::string WhyMissing() const { return ""; }
   // What it declares of itself; claims that cannot hold are left out.
   [[nodiscard]] virtual lockfile::Traits traits() const { return {}; }
 };

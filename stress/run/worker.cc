@@ -104,6 +104,7 @@ Worker::Worker(const SubjectFactory& factory, const ContentionPlan& plan,
 int Worker::Run() {
   // Sleeps as short as a hold are to be that short.
   prctl(PR_SET_TIMERSLACK, 1);
+  subject_->Warm();
   if (!WaitForStart()) return 1;
   const Usage before = UsedSoFar(actor_ % plan_.threads == 0);
   Contend();

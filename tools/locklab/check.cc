@@ -244,7 +244,8 @@ void AddWhat(CLI::App& app, Flags* flags) {
   app.add_option("--backend", flags->backends,
                  "The locks to examine, separated by commas: " +
                      lockfile::BackendNames() +
-                     "; also canary:NAME, a lock that is broken on purpose. "
+                     "; also canary:NAME, a lock that is broken on purpose, "
+                     "and adapter:NAME or adapter:./PROGRAM, another's. "
                      "Default: all of the library.")
       ->type_name("LIST");
   AddChoice(app, "--profile", &flags->profile, {"quick", "full"},

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -130,6 +131,37 @@ TEST_F(CheckTest, TellsWhereProcessesDiedAndWhatCameOfIt) {
                 " --backend=canary:no-lock --point=" + failed + " --waiters="),
             std::string::npos)
       << claim;
+}
+
+// A lock that records no owner stays with a dead holder, and one that another
+// process holds is excused from what cannot be seen of it.
+TEST_F(CheckTest, ExaminesALockBehindAnAdapter) {
+  const Ended ended =
+      Check({"--backend=adapter:lockfile-link", "--format=json",
+             "--filter=^(release.frees|fork.parent_keeps|stale.dead_holder)"});
+  EXPECT_EQ(ended.code, kExitFailed) << ended.out << ended.err;
+  const json report = json::parse(ended.out);
+  std::map<std::string, std::string> verdicts;
+  for (const json& claim : report["backends"][0]["claims"]) {
+    verdicts[claim["id"]] = claim["verdict"];
+  }
+  EXPECT_EQ(verdicts, (std::map<std::string, std::string>{
+                          {"fork.parent_keeps", "unsupported"},
+                          {"release.frees", "pass"},
+                          {"stale.dead_holder_is_detected", "fail"}}));
+}
+
+TEST_F(CheckTest, CallsAnAdapterThatDoesNotAnswerUnsupported) {
+  const std::string program = dir_ / "mute";
+  std::ofstream(program) << "#!/bin/sh\necho no module >&2\nexit 1\n";
+  fs::permissions(program, fs::perms::owner_all);
+  const Ended ended = Check({"--backend=adapter:" + program, "--format=json",
+                             "--filter=^release.frees"});
+  EXPECT_EQ(ended.code, kExitNothingRan) << ended.out << ended.err;
+  const json report = json::parse(ended.out);
+  EXPECT_EQ(report["backends"][0]["verdict"], "unsupported");
+  EXPECT_EQ(report["backends"][0]["reason"],
+            "the adapter exited with 1 before it answered hello: no module");
 }
 
 TEST_F(CheckTest, IsGreenForAKnownFailureAndRedForASurprise) {
@@ -299,6 +331,15 @@ TEST_F(CheckTest, RefusesBadInputInOneLine) {
             kExitUsage,
             "did you mean link"},
            {{"check", Dir(), "--backend=link,,pid"}, kExitUsage, "empty"},
+           {{"check", Dir(), "--backend=adapter:flok"},
+            kExitUsage,
+            "did you mean adapter:flock"},
+           {{"check", Dir(), "--backend=adapter:./none"},
+            kExitUsage,
+            "--backend=adapter:./none: No such file"},
+           {{"check", Dir(), "--backend=adapter:" + file},
+            kExitUsage,
+            "chmod +x"},
            {{"check", Dir(), "--profile=fast"}, kExitUsage, "quick, full"},
            {{"check", Dir(), "--sed=1"}, kExitUsage, "did you mean --seed"},
            {{"check", Dir(), "--seed=soon"}, kExitUsage, "--seed=soon"},

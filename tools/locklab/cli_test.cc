@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/backends.h"
+#include "stress/adapters/adapter.h"
 #include "tools/locklab/command.h"
 #include "tools/locklab/program.h"
 
@@ -170,6 +171,19 @@ TEST(List, FeaturesTellWhatToDo) {
     EXPECT_EQ(features.at(i).at("name"), row.name);
     EXPECT_EQ(features.at(i).at("if_missing"), row.remedy);
     EXPECT_THAT(text.out, HasSubstr(std::string(row.doc)));
+  }
+}
+
+TEST(List, AdaptersTellWhetherTheyAreThere) {
+  const Ended ended = RunLocklab({"list", "adapters", "--format=json"});
+  EXPECT_EQ(ended.code, kExitOk);
+  const auto list = nlohmann::json::parse(ended.out).at("adapters");
+  ASSERT_EQ(list.size(), adapters::Adapters().size());
+  for (size_t i = 0; i < list.size(); ++i) {
+    const adapters::Adapter& row = adapters::Adapters()[i];
+    EXPECT_EQ(list.at(i).at("name"), "adapter:" + std::string(row.name));
+    EXPECT_EQ(list.at(i).at("package"), row.package);
+    EXPECT_EQ(list.at(i).at("available"), list.at(i).at("reason") == "");
   }
 }
 

@@ -117,6 +117,13 @@ std::vector<Point> ParsePoints(const std::string& list,
 CrashPlan PlanOf(const Flags& flags) {
   CrashPlan plan;
   plan.subjects = ParseSubjects(flags.backends, 0);
+  for (const NamedSubject& subject : plan.subjects) {
+    if (!subject.factory->remote()) continue;
+    throw UsageError(fmt::format(
+        "--backend={}: an adapter makes its system calls where this cannot "
+        "stop at them; locklab stress --compare-peers kills its holders",
+        subject.name));
+  }
   plan.enumeration.operations = ParseOperations(flags.operations);
   plan.enumeration.waiters = ParseWaiters(flags.waiters);
   plan.enumeration.deaths = false;

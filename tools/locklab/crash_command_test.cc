@@ -129,7 +129,8 @@ TEST_F(CrashTest, RefusesWhatItDoesNotUnderstand) {
   for (const char* wrong :
        {"--point=acquire:0:before", "--point=steal:1:after",
         "--operation=steal", "--fault=fire", "--waiters=8", "--waiters=-1",
-        "--backend=lynk", "--engine=diesel", "--bound=0"}) {
+        "--backend=lynk", "--backend=adapter:flock", "--engine=diesel",
+        "--bound=0"}) {
     const Ended ended = Crash({wrong});
     EXPECT_EQ(ended.code, kExitUsage) << wrong << ended.out;
     EXPECT_NE(ended.err.find("locklab crash --help"), std::string::npos)

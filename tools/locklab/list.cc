@@ -15,9 +15,11 @@
 #include "conformance/claims/features.h"
 #include "conformance/expect/expectations.h"
 #include "lib/backends.h"
+#include "stress/adapters/adapter.h"
 #include "stress/scenarios/scenario.h"
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
+#include "tools/locklab/subjects.h"
 
 namespace locklab::cli {
 namespace {
@@ -126,6 +128,28 @@ std::vector<Item> CanaryItems() {
   return items;
 }
 
+// Asks each, which takes a moment.
+std::vector<Item> AdapterItems() {
+  std::vector<Item> items;
+  for (const adapters::Adapter& row : adapters::Adapters()) {
+    const std::string name = "adapter:" + std::string(row.name);
+    const NamedSubject subject = ParseSubjects(name, 0).front();
+    const std::string missing = subject.factory->WhyMissing();
+    const std::string traits = TraitsText(subject.factory->traits());
+    std::string text = fmt::format("{}\npackage: {}", row.doc, row.package);
+    if (!traits.empty()) text += fmt::format("\ntraits: {}", traits);
+    if (!missing.empty()) text += fmt::format("\nnot there: {}", missing);
+    items.push_back({name, std::move(text),
+                     Json{{"name", name},
+                          {"doc", std::string(row.doc)},
+                          {"package", std::string(row.package)},
+                          {"available", missing.empty()},
+                          {"reason", missing},
+                          {"traits", TraitsJson(subject.factory->traits())}}});
+  }
+  return items;
+}
+
 std::vector<Item> ExpectationItems() {
   std::vector<Item> items;
   for (const expect::Pack& pack : expect::Packs()) {
@@ -167,6 +191,7 @@ constexpr ListRow kLists[] = {
     {"backends", BackendItems},         {"claims", ClaimItems},
     {"features", FeatureItems},         {"canaries", CanaryItems},
     {"expectations", ExpectationItems}, {"scenarios", ScenarioItems},
+    {"adapters", AdapterItems},
 };
 
 std::vector<std::string_view> ListNames() {

@@ -1,18 +1,60 @@
 #include "tools/locklab/subjects.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 
 #include "conformance/canary/canary.h"
+#include "stress/adapters/adapter.h"
 #include "tools/locklab/flags.h"
 
 namespace locklab::cli {
 namespace {
 
 constexpr std::string_view kCanary = "canary:";
+constexpr std::string_view kAdapter = "adapter:";
+
+bool IsProgram(std::string_view name) {
+  return name.starts_with(kAdapter) && name.find('/') != name.npos;
+}
+
+// The user's own.
+std::unique_ptr<SubjectFactory> OwnAdapter(std::string_view name) {
+  const std::string program(name.substr(kAdapter.size()));
+  std::error_code error;
+  const bool file = std::filesystem::is_regular_file(program, error);
+  if (!file || access(program.c_str(), X_OK) != 0) {
+    throw UsageError(fmt::format(
+        "--backend={}: {} (see stress/adapters/README.md for what an adapter "
+        "is)",
+        name,
+        error  ? error.message()
+        : file ? std::string("it is not executable; chmod +x it")
+               : std::string("it is no file")));
+  }
+  // Not every process that starts it is where this one is.
+  return adapters::SubjectBehind(
+      std::string(name), {std::filesystem::absolute(program).string()}, "");
+}
+
+std::unique_ptr<SubjectFactory> PackagedAdapter(std::string_view name) {
+  const auto* row = adapters::FindAdapter(name.substr(kAdapter.size()));
+  return adapters::SubjectBehind(
+      std::string(name), row->Command(),
+      fmt::format("install the package {}", row->package));
+}
 
 NamedSubject Make(std::string_view name, uint64_t seed) {
   NamedSubject subject{.name = std::string(name)};
-  if (name.starts_with(kCanary)) {
+  if (IsProgram(name)) {
+    subject.factory = OwnAdapter(name);
+  } else if (name.starts_with(kAdapter)) {
+    subject.factory = PackagedAdapter(name);
+  } else if (name.starts_with(kCanary)) {
     subject.factory =
         canary::FindCanary(name.substr(kCanary.size()))->make(seed);
   } else {
@@ -25,16 +67,19 @@ NamedSubject Make(std::string_view name, uint64_t seed) {
 }  // namespace
 
 std::vector<std::string_view> SubjectNames() {
-  static const std::vector<std::string> canaries = [] {
+  static const std::vector<std::string> others = [] {
     std::vector<std::string> names;
     for (const canary::Canary& canary : canary::Canaries()) {
       names.push_back(std::string(kCanary) + std::string(canary.name));
+    }
+    for (const adapters::Adapter& adapter : adapters::Adapters()) {
+      names.push_back(std::string(kAdapter) + std::string(adapter.name));
     }
     return names;
   }();
   std::vector<std::string_view> names;
   for (const auto& row : lockfile::Backends()) names.push_back(row.name);
-  names.insert(names.end(), canaries.begin(), canaries.end());
+  names.insert(names.end(), others.begin(), others.end());
   return names;
 }
 
@@ -49,7 +94,8 @@ std::vector<NamedSubject> ParseSubjects(const std::string& list,
   }
   const std::vector<std::string_view> names = SubjectNames();
   for (const std::string& word : ParseList("--backend", list)) {
-    const std::string_view name = ParseChoice("--backend", word, names);
+    const std::string_view name =
+        IsProgram(word) ? word : ParseChoice("--backend", word, names);
     if (std::none_of(subjects.begin(), subjects.end(),
                      [name](const auto& s) { return s.name == name; })) {
       subjects.push_back(Make(name, seed));

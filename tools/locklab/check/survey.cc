@@ -163,7 +163,11 @@ class Surveyor {
   }
   // Where the history of a contest is left; empty: nowhere.
   [[nodiscard]] std::string HistoryOf(const std::string& name) const {
-    return plan_.histories.empty() ? "" : plan_.histories + "/" + name;
+    if (plan_.histories.empty()) return "";
+    std::string file = name;
+    // That of an adapter may be a path.
+    std::replace(file.begin(), file.end(), '/', '_');
+    return plan_.histories + "/" + file;
   }
   [[nodiscard]] LanesPlan Lanes() const {
     return {.lanes = plan_.lanes,
@@ -222,6 +226,8 @@ void Surveyor::Probe() {
   for (const cli::NamedSubject& subject : plan_.subjects) {
     Entry entry{.subject = &subject};
     entry.report.name = subject.name;
+    entry.report.reason = subject.factory->WhyMissing();
+    entry.report.supported = entry.report.reason.empty();
     entry.report.released_on_crash =
         subject.factory->traits().released_on_crash;
     for (const lockfile::Probe& probe : probes) {
@@ -467,8 +473,7 @@ void Surveyor::MissClaim(const ClaimResult& result,
       !Has(plan_.required.claims, claim)) {
     return;
   }
-  if (subject != nullptr && claim->excuse != nullptr &&
-      !claim->excuse(subject->factory->traits()).empty()) {
+  if (subject != nullptr && !ExcuseOf(*claim, *subject->factory).empty()) {
     return;
   }
   report_.missing.push_back(fmt::format(
