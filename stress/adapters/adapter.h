@@ -20,8 +20,8 @@ namespace locklab::adapters {
 
 // One that comes with locklab.
 struct Adapter {
-  std::string_view name;  // "filelock"
-  std::string_view doc;   // one line: what takes the lock, and how it waits
+  std::string_view name;     // "filelock"
+  std::string_view doc;      // one line: what takes the lock, and how it waits
   std::string_view package;  // Debian's, without which it is missing
   std::string_view interpreter;
   // The program: these files of this folder, one after the other.

@@ -24,6 +24,7 @@
 #include "tools/locklab/check/directory.h"
 #include "tools/locklab/check/progress.h"
 #include "tools/locklab/commands.h"
+#include "tools/locklab/compare_peers.h"
 #include "tools/locklab/faults.h"
 #include "tools/locklab/flags.h"
 #include "tools/locklab/stress_report.h"
@@ -60,6 +61,7 @@ struct Flags {
   std::string format = "text";
   FaultFlags faults;
   uint64_t seed = std::random_device{}();
+  bool compare_peers = false;
 };
 
 void SetDelay(const char* flag, const std::string& text, Delay* delay) {
@@ -190,9 +192,21 @@ scenario::CampaignPlan CampaignOf(const Flags& flags,
   return plan;
 }
 
+int RunComparison(Flags flags, Context& context) {
+  constexpr int kRounds = 3;
+  if (flags.format != "text") {
+    throw UsageError("--compare-peers prints a table; leave out --format");
+  }
+  flags.round = std::min(flags.round, flags.duration / kRounds);
+  const Peers peers = FindPeers(flags.backends, flags.seed);
+  return ComparePeers(peers, CampaignOf(flags, peers.subjects, context),
+                      context);
+}
+
 int RunStress(const Flags& flags, Context& context) {
   // As in locklab check: a reader that has seen enough must not end the run.
   std::signal(SIGPIPE, SIG_IGN);
+  if (flags.compare_peers) return RunComparison(flags, context);
   const std::vector<NamedSubject> subjects =
       ParseSubjects(flags.backends, flags.seed);
   StressRun run;
@@ -243,13 +257,17 @@ void AddWhat(CLI::App& app, Flags* flags) {
   app.add_option("--backend", flags->backends,
                  "The locks to examine, separated by commas: " +
                      lockfile::BackendNames() +
-                     "; also canary:NAME. Default: all of the library.")
+                     "; also canary:NAME and adapter:NAME. Default: all of the "
+                     "library.")
       ->type_name("LIST");
   app.add_option("--scenario", flags->scenarios,
                  "What they are put to, separated by commas, or all: see "
                  "locklab list scenarios.")
       ->type_name("LIST")
       ->capture_default_str();
+  app.add_flag("--compare-peers", flags->compare_peers,
+               "Put the locks of others (locklab list adapters) beside the "
+               "library's, in one table, and kill holders of each.");
   AddDuration(app, "--duration", &flags->duration,
               "How long each lock is put to each scenario: 5s, 8h.")
       ->default_str("5s");

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -151,6 +152,33 @@ TEST_F(StressTest, RefusesFaultsThatCannotBe) {
     EXPECT_EQ(ended.code, kExitUsage) << c.args[0];
     EXPECT_NE(ended.err.find(c.says), std::string::npos) << ended.err;
   }
+}
+
+// An executable of the test's own.
+std::string WriteProgram(const std::string& path, const std::string& text) {
+  std::ofstream(path) << "#!/bin/sh\n" << text;
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  return path;
+}
+
+TEST_F(StressTest, PutsTheLocksOfOthersBesideOurs) {
+  const proc::TempDir programs;
+  const std::string mute = WriteProgram(programs / "mute", "exit 1\n");
+  const std::string open = WriteProgram(
+      programs / "open",
+      "read -r hello; echo ok 1; while read -r any; do echo ok; done\n");
+  const Ended ended =
+      Stress({"--compare-peers", "--processes=2", "--duration=300ms",
+              "--backend=flock,adapter:flock,adapter:" + mute});
+  EXPECT_EQ(ended.code, kExitOk) << ended.out << ended.err;
+  for (const char* text : {"\nflock   ", "\nadapter:flock ", "\nnot there:"}) {
+    EXPECT_NE(ended.out.find(text), std::string::npos) << ended.out;
+  }
+  EXPECT_EQ(ended.out.find("never"), std::string::npos) << ended.out;
+  const Ended broken =
+      Stress({"--compare-peers", "--processes=2", "--duration=300ms",
+              "--backend=adapter:" + open});
+  EXPECT_EQ(broken.code, kExitFailed) << broken.out << broken.err;
 }
 
 TEST_F(StressTest, RefusesWhatCannotBe) {
