@@ -57,8 +57,9 @@ Finding DeadHolderIsDetected(const ClaimContext& context) {
   const auto next = MakeJob(context);
   if (next->inspector() == nullptr) {
     ExpectRecovery(context);
-    return Finding::Pass("it can be had again; whom it calls dead it does "
-                         "not tell");
+    return Finding::Pass(
+        "it can be had again; whom it calls dead it does "
+        "not tell");
   }
   CrashHolding([&context] { return MakeJob(context); });
   const auto life = Inspect(*next).HolderLife();
