@@ -23,6 +23,7 @@ using proc::Latch;
 // What comes at once on a good day.
 constexpr auto kSoon = 30s;
 constexpr int kNevers = 2;
+constexpr int kAsleepMs = 25;
 
 struct Scene {
   std::atomic<int64_t> granted_ns;  // 0: not yet
@@ -72,8 +73,14 @@ std::string KillOne(const SubjectFactory& subject, const std::string& dir,
   proc::Child waiter = proc::Child::Spawn(
       [&] { return WaitFor(subject, path, &waiting, &*scene); },
       {.own_group = true});
+  // Asleep for as long as a lock that lets everybody in takes to say so.
+  int asleep = 0;
+  const auto waits = [&] {
+    if (waiter.Asleep()) ++asleep;
+    return asleep >= kAsleepMs || scene->granted_ns != 0;
+  };
   if (waiting.Wait(proc::In(kSoon)) != Latch::kOpen ||
-      !proc::Eventually([&] { return waiter.Asleep(); }, proc::In(kSoon))) {
+      !proc::Eventually(waits, proc::In(kSoon), 1ms)) {
     return "the waiter did not come to wait for the lock";
   }
   if (scene->failed) return scene->message;
