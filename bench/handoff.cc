@@ -94,14 +94,14 @@ class InotifyBaton final : public Baton {
   }
   void Release() override { Check(unlink(path_.c_str()), "unlink"); }
   void Await() override {
+    // What the last removal told of after the wait had ended on its first
+    // event: it must not end this one.
+    while (proc::PollUntil(watch_, POLLIN, TimePoint::min()) != 0) Read();
     Check(inotify_add_watch(watch_, path_.c_str(), IN_ATTRIB | IN_DELETE_SELF),
           "inotify_add_watch");
     Read();
   }
-  // The first event told of the last link's removal; eat those that follow.
-  void Drop() override {
-    while (proc::PollUntil(watch_, POLLIN, TimePoint::min()) != 0) Read();
-  }
+  void Drop() override {}
 
  private:
   void Read() {
