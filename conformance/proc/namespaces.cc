@@ -54,6 +54,8 @@ std::string Unshare(int what, const char* name) {
   return why;
 }
 
+}  // namespace
+
 std::string EnterMounts() {
   std::string why = Unshare(CLONE_NEWNS, "mount");
   if (why.empty() &&
@@ -62,8 +64,6 @@ std::string EnterMounts() {
   }
   return why;
 }
-
-}  // namespace
 
 std::string EnterHost(const std::string& name) {
   std::string why = Unshare(CLONE_NEWUTS, "UTS");

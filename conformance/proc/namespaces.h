@@ -18,6 +18,9 @@
 
 namespace locklab::proc {
 
+// What is mounted and unmounted from now on, only this process and those that
+// it starts will see; it goes with the last of them.
+[[nodiscard]] std::string EnterMounts();
 // gethostname(2) and uname(2) say `name` from now on.
 [[nodiscard]] std::string EnterHost(const std::string& name);
 // /proc/sys/kernel/random/boot_id says `boot_id`, of 36 characters.
