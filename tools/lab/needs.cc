@@ -61,6 +61,7 @@ constexpr auto kNeeds = std::to_array<Need>({
     {.name = "smbd", .doc = "the SMB server", .package = "samba"},
     {.name = "mount.cifs", .doc = "mounts SMB", .package = "cifs-utils"},
     {.name = "ip", .doc = "makes networks", .package = "iproute2"},
+    {.name = "modprobe", .doc = "loads modules", .package = "kmod"},
 });
 
 }  // namespace

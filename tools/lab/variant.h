@@ -71,6 +71,8 @@ struct Variant {
   // run on it. Neither: not yet.
   MountFunction mount = nullptr;
   RunFunction run = nullptr;
+  // Of a guest: protocol and mount options, "nfs vers=4.2".
+  std::string_view in_guest = "";
   // The row stands for two variants: one mount, and two mounts of the same
   // with caches of their own.
   bool twice = false;

@@ -7,6 +7,7 @@
 
 #include "conformance/claims/features.h"
 #include "conformance/image/image.h"
+#include "tools/lab/guest/guest.h"
 #include "tools/lab/mounted.h"
 #include "tools/lab/needs.h"
 #include "tools/lab/variant.h"
@@ -81,8 +82,8 @@ void MountBindfs(const Variant& variant, Mounted* mounted) {
 }
 
 constexpr std::string_view kNfsNeeds =
-    "linux.uml rpc.nfsd mount.nfs rpcbind ip";
-constexpr std::string_view kSmbNeeds = "linux.uml smbd mount.cifs ip";
+    "linux.uml rpc.nfsd mount.nfs rpcbind modprobe ip";
+constexpr std::string_view kSmbNeeds = "linux.uml smbd mount.cifs modprobe ip";
 
 // One row a filesystem.
 const auto kRows = std::to_array<Variant>({
@@ -166,66 +167,88 @@ const auto kRows = std::to_array<Variant>({
      .made = "the kernel's server and client, in a guest",
      .kind = Kind::kGuest,
      .needs = kNfsNeeds,
+     .run = RunInGuest,
+     .in_guest = "nfs vers=3",
      .twice = true},
     {.name = "nfs3-nolock",
      .doc = "NFSv3 whose locks stay on the client (nolock)",
      .made = "the kernel's server and client, in a guest",
      .kind = Kind::kGuest,
      .needs = kNfsNeeds,
+     .run = RunInGuest,
+     .in_guest = "nfs vers=3,nolock",
      .twice = true},
     {.name = "nfs3-noac",
      .doc = "NFSv3 without attribute caches (noac, lookupcache=none)",
      .made = "the kernel's server and client, in a guest",
      .kind = Kind::kGuest,
      .needs = kNfsNeeds,
+     .run = RunInGuest,
+     .in_guest = "nfs vers=3,noac,lookupcache=none",
      .twice = true},
     {.name = "nfs4.0",
      .doc = "NFSv4.0",
      .made = "the kernel's server and client, in a guest",
      .kind = Kind::kGuest,
      .needs = kNfsNeeds,
+     .run = RunInGuest,
+     .in_guest = "nfs vers=4.0",
      .twice = true},
     {.name = "nfs4.1",
      .doc = "NFSv4.1",
      .made = "the kernel's server and client, in a guest",
      .kind = Kind::kGuest,
      .needs = kNfsNeeds,
+     .run = RunInGuest,
+     .in_guest = "nfs vers=4.1",
      .twice = true},
     {.name = "nfs4.2",
      .doc = "NFSv4.2",
      .made = "the kernel's server and client, in a guest",
      .kind = Kind::kGuest,
      .needs = kNfsNeeds,
+     .run = RunInGuest,
+     .in_guest = "nfs vers=4.2",
      .twice = true},
     {.name = "smb3",
      .doc = "SMB 3.1.1",
      .made = "Samba and the kernel's client, in a guest",
      .kind = Kind::kGuest,
      .needs = kSmbNeeds,
+     .run = RunInGuest,
+     .in_guest = "smb vers=3.1.1",
      .twice = true},
     {.name = "smb3-nobrl",
      .doc = "SMB 3.1.1 whose record locks stay on the client (nobrl)",
      .made = "Samba and the kernel's client, in a guest",
      .kind = Kind::kGuest,
      .needs = kSmbNeeds,
+     .run = RunInGuest,
+     .in_guest = "smb vers=3.1.1,nobrl",
      .twice = true},
     {.name = "smb3-mfsymlinks",
      .doc = "SMB 3.1.1 with symbolic links in files (mfsymlinks)",
      .made = "Samba and the kernel's client, in a guest",
      .kind = Kind::kGuest,
      .needs = kSmbNeeds,
+     .run = RunInGuest,
+     .in_guest = "smb vers=3.1.1,mfsymlinks",
      .twice = true},
     {.name = "smb3-cache-none",
      .doc = "SMB 3.1.1 without a cache (cache=none)",
      .made = "Samba and the kernel's client, in a guest",
      .kind = Kind::kGuest,
      .needs = kSmbNeeds,
+     .run = RunInGuest,
+     .in_guest = "smb vers=3.1.1,cache=none",
      .twice = true},
     {.name = "smb1-unix",
      .doc = "SMB 1 with the UNIX extensions",
      .made = "Samba and the kernel's client, in a guest",
      .kind = Kind::kGuest,
      .needs = kSmbNeeds,
+     .run = RunInGuest,
+     .in_guest = "smb vers=1.0,unix",
      .twice = true},
 });
 
