@@ -1,5 +1,6 @@
 #include "lib/lock_impl.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "lib/backends/naming.h"
@@ -17,6 +18,8 @@ constexpr auto kSeldomLook = std::chrono::seconds(1);
 // look may be behind the times, as those of a network filesystem's cache are:
 // then the waiter has to wait like any other, and to keep its deadline.
 constexpr int kHopes = 3;
+// Long enough to be scheduled away.
+constexpr auto kNap = std::chrono::microseconds(20);
 
 // Counts the releases of this process. Threads that pass a lock on to each
 // other do so through the filesystem, where the language's memory model sees no
@@ -52,7 +55,6 @@ void LockFile::Impl::CheckFork() {
   mine_.store(false);
   pending_ = Status::Ok();
   me_ = Owner{};
-  holds_ = 0;
   watched_ = Watched{};
   (void)waiter_.release();  // its descriptors are the parent's
   gate_.store(0);
@@ -121,16 +123,18 @@ Status LockFile::Impl::Taken() {
   return Status::Ok();
 }
 
-// The token is new for every hold: an object's 24 digits and a count.
+// The token is new for every hold: the object's digits and a time that always
+// rises. It is the order of those who wait.
 Status LockFile::Impl::PrepareHold() {
   if (me_.token.empty()) {
     Status status = MakeOwner(os_, &me_);
     if (!status.ok()) return status;
-    me_.token.resize(24);
+    me_.token.resize(kObjectDigits);
     tail_ = TicketTail(me_);
   }
   Owner owner = me_;
-  owner.token += Hex(++holds_, 8);
+  stamp_ = std::max(stamp_ + 1, Stamp(os_.Now()));
+  owner.token += Hex(stamp_, kTokenLength - kObjectDigits);
   owner.thread_id = os_.ThreadId();
   owner.since = os_.WallSeconds();
   owner.lease = options_.lease;
@@ -138,6 +142,7 @@ Status LockFile::Impl::PrepareHold() {
   hold_.ticket = owner.token + "." + tail_;
   hold_.token = std::move(owner.token);
   hold_.prepared = false;
+  hold_.queued = false;
   hold_.look_first = false;
   hold_.spent = false;
   return Status::Ok();
@@ -192,44 +197,122 @@ Status LockFile::Impl::Refused(Deadline deadline) {
 Status LockFile::Impl::Contend(Deadline deadline) {
   Status status = PrepareHold();
   if (!status.ok()) return status;
+  line_.Begin(os_.Now());
+  lined_up_ = told_ = suspect_ = false;
   Take take = Take::kHeld;
-  status = TryOnce(&take);
-  if (!status.ok() || take == Take::kTaken) return status;
-  const std::string& lock_path = backend().lock_path();
-  waiter_ = std::make_unique<Waiter>(
-      os_, IsLocalFilesystem(os_, LockNames(lock_path).directory()));
-  bool examine = true;
-  int hopes = 0;
-  while (true) {
-    bool broke = false;
-    os::Clock::duration look_again = kSeldomLook;
-    if (examine) status = Examine(waiter_.get(), &broke, &look_again);
-    if (!status.ok()) return status;
-    hopes = broke ? hopes + 1 : 0;
-    if (hopes > kHopes) broke = false;
-    const bool last = deadline.passed(os_.Now());
-    if (!last && !broke) {
-      if (look_again == kSeldomLook && backend().WaitInKernel(deadline)) {
-        examine = true;
-      } else if (!waiter_->Watch(backend().WatchPath())) {
-        waiter_->Wait(deadline, look_again);
-        examine = waiter_->holder_suspect();
-        // The file we watched has gone or changed: a try is due at once.
-        if (!examine) hold_.look_first = false;
-      }
-    }
+  if (!deadline.may_wait() || !StandsBack()) {
     status = TryOnce(&take);
     if (!status.ok() || take == Take::kTaken) return status;
-    if (last && !broke) return Refused(deadline);
+  }
+  const std::string& lock_path = backend().lock_path();
+  if (deadline.may_wait()) os_.local<Crowd>().Found(lock_path, true);
+  waiter_ = std::make_unique<Waiter>(
+      os_, IsLocalFilesystem(os_, LockNames(lock_path).directory()));
+  return WaitForTurn(deadline);
+}
+
+// Whether others are to have the lock first, though it may be free.
+bool LockFile::Impl::StandsBack() {
+  const LockNames* names = backend().line();
+  if (names == nullptr) return false;
+  const std::string& lock_path = backend().lock_path();
+  const Crowd::Guess guess = os_.local<Crowd>().Expect(lock_path, os_.Now());
+  if (guess == Crowd::Guess::kNobody) return false;
+  if (guess == Crowd::Guess::kWoken) {
+    // The woken one may have been put on this very processor, and gets it, and
+    // so the lock, when we sleep. Yielding would cost us more, later.
+    os_.WaitEvent(-1, -1, os_.Now() + kNap);
+  }
+  line_.Look(*names, hold_.ticket);
+  os_.local<Crowd>().Found(lock_path, line_.behind());
+  lined_up_ = line_.behind() && backend().Queue(hold_).ok();
+  return lined_up_;
+}
+
+// Takes a place in the line, if there is one. Whether others are ahead.
+bool LockFile::Impl::LineUp() {
+  const LockNames* names = backend().line();
+  if (names == nullptr) return false;
+  if (lined_up_) return line_.behind();
+  lined_up_ = true;
+  // Where that fails, a try will say why.
+  if (hold_.spent && !PrepareHold().ok()) return false;
+  if (backend().Queue(hold_).ok()) line_.Look(*names, hold_.ticket);
+  return line_.behind();
+}
+
+Status LockFile::Impl::WaitForTurn(Deadline deadline) {
+  int hopes = 0;
+  while (true) {
+    const bool last = deadline.passed(os_.Now());
+    const bool behind = !last && LineUp();
+    Found found = Found::kHeld;
+    os::Clock::duration look_again = kSeldomLook;
+    Status status;
+    // The first in the line looks after the holder.
+    if (suspect_ || (!behind && !told_)) status = Examine(&found, &look_again);
+    if (!status.ok()) return status;
+    if (behind && suspect_ && found == Found::kHeld) line_.SeenHeld();
+    if (behind && found == Found::kFree && !line_.SeenFree()) {
+      found = Found::kHeld;
+    }
+    hopes = found != Found::kHeld ? hopes + 1 : 0;
+    const bool hope = hopes > 0 && hopes <= kHopes;
+    const bool go = last || hope ||
+                    (behind ? AwaitTurn(deadline, look_again)
+                            : AwaitLock(deadline, look_again));
+    if (go) {
+      Take take = Take::kHeld;
+      status = TryOnce(&take);
+      if (!status.ok() || take == Take::kTaken) return status;
+      if (last && !hope) return Refused(deadline);
+    }
     if (options_.cancelled && options_.cancelled()) {
       return Status::Failed("wait for", backend().lock_path(), ECANCELED);
     }
   }
 }
 
+// With nobody ahead: until the lock may be free. Whether to try.
+bool LockFile::Impl::AwaitLock(Deadline deadline,
+                               os::Clock::duration look_again) {
+  if (look_again == kSeldomLook && backend().WaitInKernel(deadline)) {
+    suspect_ = true;
+    return true;
+  }
+  const Waiter::Watched watched = waiter_->Watch(backend().WatchPath());
+  const bool look =
+      watched == Waiter::Watched::kNew || watched == Waiter::Watched::kGone;
+  if (look) return true;
+  waiter_->Wait(deadline, look_again);
+  suspect_ = waiter_->holder_suspect();
+  told_ = !suspect_;
+  if (suspect_) lined_up_ = false;
+  // The file we watched has gone or changed: a try is due at once.
+  if (told_) hold_.look_first = false;
+  return true;
+}
+
+// Until the one ahead is gone. Whether to try.
+bool LockFile::Impl::AwaitTurn(Deadline deadline,
+                               os::Clock::duration look_again) {
+  waiter_->WatchHolder(line_.ahead_pid());
+  const Waiter::Watched watched = waiter_->WatchGone(line_.ahead());
+  if (watched == Waiter::Watched::kNew) return false;
+  if (watched != Waiter::Watched::kGone) {
+    const bool told = watched == Waiter::Watched::kSame;
+    const os::Clock::duration patience = line_.Patience(told);
+    waiter_->WaitAbout(deadline, std::min(look_again, patience));
+  }
+  lined_up_ = false;
+  suspect_ = watched != Waiter::Watched::kGone && waiter_->holder_suspect();
+  told_ = !suspect_;
+  if (told_) hold_.look_first = false;
+  return told_;
+}
+
 // Looks who holds the lock, and breaks it where that is due.
-Status LockFile::Impl::Examine(Waiter* waiter, bool* broke,
-                               os::Clock::duration* look_again) {
+Status LockFile::Impl::Examine(Found* found, os::Clock::duration* look_again) {
   // The kernel releases such a lock by itself, and cannot be made to.
   if (row().traits.released_on_crash || !options_.break_dead_holders) {
     return Status::Ok();
@@ -238,7 +321,7 @@ Status LockFile::Impl::Examine(Waiter* waiter, bool* broke,
   Status status = backend().Look(&sight);
   if (!status.ok()) return status;
   if (!sight.held) {
-    *broke = true;  // free: worth another try at once
+    *found = Found::kFree;
     return status;
   }
   if (sight.version != watched_.version) {
@@ -251,13 +334,13 @@ Status LockFile::Impl::Examine(Waiter* waiter, bool* broke,
     life = own ? Liveness{Life::kDead, "it is a hold that has failed"}
                : JudgeLife(os_, *sight.owner);
   }
-  status = BreakIfDue(sight, life, broke, look_again);
-  waiter->WatchHolder(life.life == Life::kAlive ? sight.owner->pid : 0);
+  status = BreakIfDue(sight, life, found, look_again);
+  waiter_->WatchHolder(life.life == Life::kAlive ? sight.owner->pid : 0);
   return status;
 }
 
 Status LockFile::Impl::BreakIfDue(const Sight& sight, const Liveness& life,
-                                  bool* broke,
+                                  Found* found,
                                   os::Clock::duration* look_again) {
   std::optional<BreakReason> reason;
   const auto unchanged = os_.Now() - watched_.since;
@@ -280,7 +363,7 @@ Status LockFile::Impl::BreakIfDue(const Sight& sight, const Liveness& life,
   if (!reason.has_value()) return Status::Ok();
   Broke result = Broke::kBusy;
   Status status = backend().Break(sight, *reason, &result);
-  *broke = result != Broke::kBusy;
+  if (result != Broke::kBusy) *found = Found::kBroken;
   if (result == Broke::kBusy) *look_again = kWatchedLook;
   return status;
 }
@@ -310,6 +393,7 @@ Status LockFile::Impl::ReleaseMine() {
   g_releases.fetch_add(1, std::memory_order_acq_rel);
   Status status = backend().Release(hold_);
   if (status.ok() || status.code == Errc::kLockLost) {
+    os_.local<Crowd>().Released(backend().lock_path(), os_.Now());
     mine_.store(false);
     LeaveGate();
   }

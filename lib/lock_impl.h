@@ -11,6 +11,7 @@
 
 #include "lib/backends/backend.h"
 #include "lib/lock_file.h"
+#include "lib/wait_line.h"
 #include "lib/waiter.h"
 
 namespace lockfile {
@@ -84,11 +85,17 @@ class LockFile::Impl {
   Status EnterGate(Deadline deadline);
   void LeaveGate();
   Status Contend(Deadline deadline);
+  Status WaitForTurn(Deadline deadline);
+  bool StandsBack();
+  bool LineUp();
+  bool AwaitLock(Deadline deadline, os::Clock::duration look_again);
+  bool AwaitTurn(Deadline deadline, os::Clock::duration look_again);
   Status TryOnce(Take* take);
   Status PrepareHold();
   bool ChooseAnother(const Status& status);
-  Status Examine(Waiter* waiter, bool* broke, os::Clock::duration* look_again);
-  Status BreakIfDue(const Sight& sight, const Liveness& life, bool* broke,
+  enum class Found { kHeld, kFree, kBroken };
+  Status Examine(Found* found, os::Clock::duration* look_again);
+  Status BreakIfDue(const Sight& sight, const Liveness& life, Found* found,
                     os::Clock::duration* look_again);
   Status Refused(Deadline deadline);
   Status Taken();
@@ -112,9 +119,14 @@ class LockFile::Impl {
   std::atomic<int64_t> owner_thread_{0};
   Owner me_;            // (gate) token: the object's 24 digits
   std::string tail_;    // (gate) of ticket names
-  uint32_t holds_ = 0;  // (gate) counts the object's holds
+  uint64_t stamp_ = 0;  // (gate) of the object's last hold
   Hold hold_;           // (gate)
   Watched watched_;     // (gate)
+  WaitLine line_{os_};  // (gate)
+  // (gate) Of the present wait: whether the line is as it was last seen,
+  bool lined_up_ = false;
+  bool told_ = false;  // and what ended the last wait: a sign that told of it,
+  bool suspect_ = false;  // or time or a death, so that all is worth a look.
   // (gate) Of the last wait: to clear up its watches takes longer than to take
   // the lock, so that it is left to the release.
   std::unique_ptr<Waiter> waiter_;

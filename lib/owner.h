@@ -24,10 +24,13 @@
 namespace lockfile {
 
 inline constexpr size_t kMaxRecord = 1024;
-inline constexpr size_t kTokenLength = 32;  // lower-case hex digits
+inline constexpr size_t kTokenLength = 32;   // lower-case hex digits
+inline constexpr size_t kObjectDigits = 20;  // of them, the lock object's
 
 struct Owner {
-  // Unique to one hold: 24 digits for the lock object, 8 that count its holds.
+  // Unique to one hold: random digits for the lock object, then the time at
+  // which the hold was first asked for, in microseconds of this boot's steady
+  // clock, always more than that of the object's hold before.
   std::string token;
   std::string host;
   std::string boot_id;
@@ -43,7 +46,8 @@ struct Owner {
   [[nodiscard]] std::string Describe() const;
   // The same object, though perhaps another of its holds.
   [[nodiscard]] bool SameObject(const Owner& other) const {
-    return token.substr(0, 24) == other.token.substr(0, 24);
+    return token.substr(0, kObjectDigits) ==
+           other.token.substr(0, kObjectDigits);
   }
   bool operator==(const Owner& other) const { return token == other.token; }
 };

@@ -53,17 +53,27 @@ Waiter::~Waiter() {
   os_.local<WatchPool>().Put(watch_fd_);
 }
 
-bool Waiter::Watch(const std::string& path) {
-  if (!local_ || path.empty()) return false;
+Waiter::Watched Waiter::Watch(const std::string& path) {
+  return WatchBy(&os::Os::WatchAdd, path);
+}
+
+Waiter::Watched Waiter::WatchGone(const std::string& path) {
+  return WatchBy(&os::Os::WatchGone, path);
+}
+
+Waiter::Watched Waiter::WatchBy(Add add, const std::string& path) {
+  if (!local_ || path.empty()) return Watched::kNot;
   if (watch_fd_ < 0) watch_fd_ = os_.local<WatchPool>().Get(os_);
-  if (watch_fd_ < 0) return false;
-  const os::SysResult added = os_.WatchAdd(watch_fd_, path.c_str());
-  if (!added.ok()) return added.error == ENOENT;
+  if (watch_fd_ < 0) return Watched::kNot;
+  const os::SysResult added = (os_.*add)(watch_fd_, path.c_str());
+  if (!added.ok()) {
+    return added.error == ENOENT ? Watched::kGone : Watched::kNot;
+  }
   const int watch = static_cast<int>(added.value);
-  if (watch == watch_) return false;
+  if (watch == watch_) return Watched::kSame;
   if (watch_ >= 0) os_.WatchRemove(watch_fd_, watch_);
   watch_ = watch;
-  return true;
+  return Watched::kNew;
 }
 
 void Waiter::WatchHolder(pid_t pid) {
@@ -85,17 +95,29 @@ void Waiter::ForgetHolder() {
 // Grows by half each time, give or take a quarter, so that waiters spread.
 Deadline::Duration Waiter::NextSlice() {
   const bool watched = watch_ >= 0;
+  // Where descriptors have run out, as where nothing tells.
+  if (!watched && slice_ == kFirstWatched) slice_ = kFirstSlice;
   const Deadline::Duration slice = slice_;
   slice_ =
       std::min(slice_ + slice_ / 2, watched ? kLongestWatched : kLongestSleep);
+  return Spread(slice);
+}
+
+Deadline::Duration Waiter::Spread(Deadline::Duration slice) {
   random_ = random_ * 6364136223846793005 + 1442695040888963407;
   const auto eighths = 6 + static_cast<int64_t>((random_ >> 33) % 5);
-  return slice * eighths / 8;
+  return slice / 8 * eighths;
 }
 
 void Waiter::Wait(Deadline deadline, Deadline::Duration at_most) {
-  const os::TimePoint until =
-      deadline.Slice(std::min(at_most, NextSlice()), os_.Now());
+  WaitUntil(deadline.Slice(std::min(at_most, NextSlice()), os_.Now()));
+}
+
+void Waiter::WaitAbout(Deadline deadline, Deadline::Duration about) {
+  WaitUntil(deadline.Slice(Spread(about), os_.Now()));
+}
+
+void Waiter::WaitUntil(os::TimePoint until) {
   const os::SysResult result = os_.WaitEvent(watch_fd_, holder_fd_, until);
   const int64_t events = result.ok() ? result.value : 0;
   holder_suspect_ = events != os::Os::kWatchEvent;

@@ -25,22 +25,37 @@ class Waiter {
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
 
-  // Watches the file from now on. True: it is another file than before, or the
-  // first, or none; look again before you wait, or a release may be missed.
-  bool Watch(const std::string& path);
+  enum class Watched {
+    kNot,   // nothing will tell
+    kSame,  // as before
+    kNew,   // another file than before, or the first: look again before you
+            // wait, or a release may be missed
+    kGone,  // there is no such file
+  };
+  // Watches this file from now on, and no other.
+  Watched Watch(const std::string& path);
+  // The same, but its end alone is of interest.
+  Watched WatchGone(const std::string& path);
   // The holder to be watched; 0: none, or not of this PID namespace.
   void WatchHolder(pid_t pid);
 
   // Blocks until something happened, the deadline came, or it is time to look
   // again. `at_most`: at the latest after so long.
   void Wait(Deadline deadline, Deadline::Duration at_most);
+  // The same; the time to look again comes in about so long.
+  void WaitAbout(Deadline deadline, Deadline::Duration about);
 
   // Whether the last Wait() ended because the holder's process did, or by time
   // alone: the holder is worth a look.
   [[nodiscard]] bool holder_suspect() const { return holder_suspect_; }
 
  private:
+  // Who watches: the Os's WatchAdd or WatchGone.
+  using Add = os::SysResult (os::Os::*)(int watch_fd, const char* path);
+  Watched WatchBy(Add add, const std::string& path);
   [[nodiscard]] Deadline::Duration NextSlice();
+  [[nodiscard]] Deadline::Duration Spread(Deadline::Duration slice);
+  void WaitUntil(os::TimePoint until);
   void ForgetHolder();
 
   os::Os& os_;

@@ -15,6 +15,8 @@
 
 namespace lockfile {
 
+class LockNames;
+
 // One hold, or the attempt at one. The token was never used before.
 struct Hold {
   std::string token;
@@ -22,6 +24,8 @@ struct Hold {
   std::string ticket;  // TicketName of the owner: see naming.h
   // What a refused TryTake has made and the next one will use again.
   mutable bool prepared = false;
+  // Its place in the line of waiters is a file of its own.
+  mutable bool queued = false;
   // A look is cheaper than a try, and the last try was refused: look first.
   mutable bool look_first = false;
   // A try put the lock in its place, and it was broken before that was seen.
@@ -110,6 +114,17 @@ class Backend {
 
   // The file whose change announces a release; empty: none.
   [[nodiscard]] virtual std::string WatchPath() const { return lock_path_; }
+
+  // The names by which those who wait for this lock know of each other;
+  // nullptr: they do not, or could not be told of a change.
+  [[nodiscard]] virtual const LockNames* line() const { return nullptr; }
+
+  // Shows the others that this hold is waited for, without a try, unless that
+  // is shown already.
+  virtual Status Queue(const Hold& hold) {
+    (void)hold;
+    return Status::Ok();
+  }
 
   // No further TryTake of this hold follows a refused one: let go of what was
   // kept for it.

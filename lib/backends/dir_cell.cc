@@ -145,6 +145,13 @@ Status DirCell::Unseen(const Hold& hold, int placed, int looked) {
                       EIO);
 }
 
+Status DirCell::Queue(const Hold& hold) {
+  if (hold.prepared) return Status::Ok();
+  Status status = Prepare(hold, names_.Ticket(hold.ticket));
+  hold.prepared = status.ok();
+  return status;
+}
+
 void DirCell::GiveUp(const Hold& hold) {
   if (hold.prepared) Discard(hold, names_.Ticket(hold.ticket));
   hold.prepared = false;

@@ -41,6 +41,10 @@ class DirCell final : public Backend {
   Status Look(Sight* sight) override;
   Status Break(const Sight& seen, BreakReason reason, Broke* broke) override;
   Status Refresh(const Hold& hold) override;
+  [[nodiscard]] const LockNames* line() const override {
+    return local_ ? &names_ : nullptr;
+  }
+  Status Queue(const Hold& hold) override;
   void GiveUp(const Hold& hold) override;
   void CollectLitter(const Hold& hold) override;
 

@@ -106,18 +106,26 @@ std::string TicketName(const Owner& owner) {
   return owner.token + "." + TicketTail(owner);
 }
 
+std::optional<TicketFacts> ParseTicket(std::string_view name) {
+  if (name.ends_with(kWaiting)) name.remove_suffix(kWaiting.size());
+  TicketFacts facts;
+  facts.token = TakeUntilDot(&name);
+  facts.scope = TakeUntilDot(&name);
+  if (!IsToken(facts.token) || !IsToken(facts.scope) ||
+      !ParseHex(TakeUntilDot(&name), &facts.pid) ||
+      !ParseHex(name, &facts.start)) {
+    return std::nullopt;
+  }
+  return facts;
+}
+
 std::optional<Life> JudgeTicket(os::Os& os, std::string_view name) {
   for (const std::string_view suffix : {".broken", ".copy"}) {
     if (name.ends_with(suffix)) name.remove_suffix(suffix.size());
   }
-  const std::string_view token = TakeUntilDot(&name);
-  const std::string_view scope = TakeUntilDot(&name);
-  uint64_t pid = 0;
-  uint64_t start = 0;
-  if (!IsToken(token) || !IsToken(scope) ||
-      !ParseHex(TakeUntilDot(&name), &pid) || !ParseHex(name, &start)) {
-    return std::nullopt;
-  }
+  const std::optional<TicketFacts> facts = ParseTicket(name);
+  if (!facts.has_value()) return std::nullopt;
+  const std::string_view scope = facts->scope;
   const os::ProcessIdentity self = os.Self();
   const Scope mine =
       ScopeOf(self.host, self.boot_id, self.pid_ns, self.time_ns);
@@ -130,7 +138,7 @@ std::optional<Life> JudgeTicket(os::Os& os, std::string_view name) {
   if (self.pid_ns == 0 || scope.substr(24, 8) != mine.namespaces) {
     return Life::kUnknown;
   }
-  return JudgeProcess(os, pid, start);
+  return JudgeProcess(os, facts->pid, facts->start);
 }
 
 LockNames::LockNames(const std::string& lock_path) {

@@ -4,6 +4,8 @@
 //   x.lock.TICKET          a ticket: see soft_file.h
 //   x.lock.TICKET.broken   a ticket that a breaker took away from its holder
 //   x.lock.TICKET.copy     what the pid backend renames into place
+//   x.lock.TICKET.wait     says that somebody waits, where a ticket would say
+//                          more than that
 //   x.lock.break           the guard under which breakers work: a lock itself
 //
 // A ticket's name says who made it, so that what a dead process left behind
@@ -23,6 +25,8 @@
 
 namespace lockfile {
 
+inline constexpr std::string_view kWaiting = ".wait";
+
 // The part of a ticket's name behind the token: the same for all holds of a
 // process.
 [[nodiscard]] std::string TicketTail(const Owner& owner);
@@ -33,6 +37,16 @@ namespace lockfile {
 // JudgeLife. nullopt: not the name of a ticket.
 [[nodiscard]] std::optional<Life> JudgeTicket(os::Os& os,
                                               std::string_view name);
+
+// What a ticket's name says of its maker. Points into the name.
+struct TicketFacts {
+  std::string_view token;
+  std::string_view scope;  // host, boot and namespaces
+  uint64_t pid = 0;
+  uint64_t start = 0;
+};
+// nullopt: not the name of a ticket. A ".wait" behind it is overlooked.
+[[nodiscard]] std::optional<TicketFacts> ParseTicket(std::string_view name);
 
 class LockNames {
  public:
@@ -47,6 +61,9 @@ class LockNames {
   }
   [[nodiscard]] std::string Copy(std::string_view ticket) const {
     return Ticket(ticket) + ".copy";
+  }
+  [[nodiscard]] std::string Waiting(std::string_view ticket) const {
+    return Ticket(ticket) + std::string(kWaiting);
   }
   [[nodiscard]] std::string Guard() const { return stem_path_ + "break"; }
   // The part of a directory entry's name behind "x.lock."; empty: the entry

@@ -41,7 +41,7 @@ Status SoftFile::TryTake(const Hold& hold, Take* take) {
   }
   const std::string ticket = names_.Ticket(hold.ticket);
   const bool kept = hold.prepared;
-  Status status = kept ? Status::Ok() : MakeTicket(hold, ticket);
+  Status status = kept ? Status::Ok() : Announce(hold, ticket);
   if (!status.ok()) return status;
   hold.prepared = true;
   const int error = Place(hold, ticket);
@@ -65,8 +65,45 @@ Status SoftFile::TryTake(const Hold& hold, Take* take) {
   if (error == EEXIST) hold.look_first = true;
   if (error == EEXIST && KeepsTicket()) return Status::Ok();
   if (error == 0) return Unseen(hold, looked);
+  if (error == EEXIST && hold.queued) {
+    StepBack(hold, ticket);
+    return Status::Ok();
+  }
   GiveUp(hold);
   return error == EEXIST ? Status::Ok() : PlaceFailed(error);
+}
+
+Status SoftFile::Queue(const Hold& hold) {
+  if (hold.prepared || hold.queued) return Status::Ok();
+  if (KeepsTicket()) {
+    Status status = MakeTicket(hold, names_.Ticket(hold.ticket));
+    hold.prepared = status.ok();
+    return status;
+  }
+  Status status = WriteRecordFile(os_, names_.Waiting(hold.ticket),
+                                  hold.record + "\n", mode_, nullptr);
+  hold.queued = status.ok();
+  return status;
+}
+
+// The ticket is the file by which it waits, so that who watches that goes on to
+// watch the ticket.
+Status SoftFile::Announce(const Hold& hold, const std::string& ticket) {
+  if (hold.queued) {
+    const std::string waiting = names_.Waiting(hold.ticket);
+    if (os_.Rename(waiting.c_str(), ticket.c_str()).ok()) return Status::Ok();
+    os_.Unlink(waiting.c_str());
+  }
+  return MakeTicket(hold, ticket);
+}
+
+void SoftFile::StepBack(const Hold& hold, const std::string& ticket) {
+  const std::string waiting = names_.Waiting(hold.ticket);
+  if (os_.Rename(ticket.c_str(), waiting.c_str()).ok()) {
+    hold.prepared = false;
+  } else {
+    GiveUp(hold);
+  }
 }
 
 // After a placing that was reported done, and is not seen.
@@ -90,7 +127,9 @@ Status SoftFile::Unseen(const Hold& hold, int looked) {
 
 void SoftFile::GiveUp(const Hold& hold) {
   if (hold.prepared) os_.Unlink(names_.Ticket(hold.ticket).c_str());
+  if (hold.queued) os_.Unlink(names_.Waiting(hold.ticket).c_str());
   hold.prepared = false;
+  hold.queued = false;
 }
 
 Status SoftFile::Release(const Hold& hold) {
@@ -336,7 +375,7 @@ bool SoftFile::CreatorsAreDead(BreakReason reason) {
   bool any_dead = false;
   for (const std::string& entry : entries) {
     const std::string_view tail = names_.Tail(entry);
-    if (tail.empty()) continue;
+    if (tail.empty() || tail.ends_with(kWaiting)) continue;
     const std::optional<Life> life = JudgeTicket(os_, tail);
     if (life == Life::kAlive) return false;
     if (life == Life::kUnknown && !asked) return false;

@@ -37,6 +37,10 @@ class SoftFile : public Backend {
   Status Look(Sight* sight) final;
   Status Break(const Sight& seen, BreakReason reason, Broke* broke) final;
   Status Refresh(const Hold& hold) final;
+  [[nodiscard]] const LockNames* line() const final {
+    return local_ ? &names_ : nullptr;
+  }
+  Status Queue(const Hold& hold) final;
   void GiveUp(const Hold& hold) final;
   void CollectLitter(const Hold& hold) final;
 
@@ -69,6 +73,8 @@ class SoftFile : public Backend {
 
  private:
   Status Lost() const;
+  Status Announce(const Hold& hold, const std::string& ticket);
+  void StepBack(const Hold& hold, const std::string& ticket);
   Status Unseen(const Hold& hold, int looked);
   // Whether the lock is this hold's though its ticket is gone, and no breaker
   // has it.

@@ -6,6 +6,8 @@
 // one token: compare-and-remove in one statement.
 // Needs: a filesystem on which SQLite's own locking works (fcntl); journal
 // mode DELETE, since WAL needs shared memory and so one host.
+// Waiters leave files beside the database, so that each waits for the one
+// before it, and not all for the database (see wait_line.h).
 // Weaknesses: slow on disks, every change is synced. Paths beyond 504 bytes are
 // too long for SQLite. System calls are its own and do not pass the seam in
 // lib/os, apart from the creation of the file.
@@ -20,6 +22,7 @@
 
 #include "lib/backends/makers.h"
 #include "lib/backends/naming.h"
+#include "lib/backends/record_file.h"
 
 namespace lockfile {
 namespace {
@@ -94,7 +97,9 @@ class SqliteBackend final : public Backend {
  public:
   SqliteBackend(os::Os& os, const std::string& lock_path,
                 const Options& options)
-      : Backend(os, lock_path, options) {}
+      : Backend(os, lock_path, options),
+        names_(lock_path),
+        local_(IsLocalFilesystem(os, names_.directory())) {}
 
   Status TryTake(const Hold& hold, Take* take) override {
     const std::lock_guard guard(mutex_);
@@ -119,7 +124,31 @@ class SqliteBackend final : public Backend {
       status = Change(kDelete, hold, &changes);
     }
     const bool lost = status.ok() ? changes == 0 : HasMoved();
+    // Only now: who waits behind us is woken by that, and wants the row gone.
+    if (lost || status.ok()) GiveUp(hold);
     return lost ? Lost() : status;
+  }
+
+  [[nodiscard]] const LockNames* line() const override {
+    return local_ ? &names_ : nullptr;
+  }
+
+  Status Queue(const Hold& hold) override {
+    if (hold.queued) return Status::Ok();
+    Status status = WriteRecordFile(os_, names_.Waiting(hold.ticket),
+                                    hold.record + "\n", mode_, nullptr);
+    hold.queued = status.ok();
+    return status;
+  }
+
+  void GiveUp(const Hold& hold) override {
+    if (hold.queued) os_.Unlink(names_.Waiting(hold.ticket).c_str());
+    hold.queued = false;
+  }
+
+  void CollectLitter(const Hold& hold) override {
+    (void)hold;
+    RemoveTickets(os_, names_, FindDeadTickets(os_, names_));
   }
 
   Status StillMine(const Hold& hold, bool* mine) override {
@@ -377,6 +406,8 @@ class SqliteBackend final : public Backend {
                            : std::string(text, static_cast<size_t>(size));
   }
 
+  const LockNames names_;
+  const bool local_;
   std::mutex mutex_;  // guards the connection
   std::unique_ptr<sqlite3, CloseDatabase> db_;
   std::map<const char*, Statement> statements_;  // of db_: destroyed before it

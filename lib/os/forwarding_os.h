@@ -109,6 +109,10 @@ class ForwardingOs : public Os {
     return Around({"WatchAdd", path},
                   [&] { return base_.WatchAdd(watch_fd, path); });
   }
+  SysResult WatchGone(int watch_fd, const char* path) override {
+    return Around({"WatchGone", path},
+                  [&] { return base_.WatchGone(watch_fd, path); });
+  }
   SysResult WatchRemove(int watch_fd, int watch) override {
     return Around({"WatchRemove"},
                   [&] { return base_.WatchRemove(watch_fd, watch); });

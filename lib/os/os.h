@@ -146,6 +146,9 @@ class Os {
   // Reports when this very file (not its name) is deleted, moved, modified, or
   // closed by a writer. value: the watch; the same for the same file.
   virtual SysResult WatchAdd(int watch_fd, const char* path) = 0;
+  // The same, but reports only that this very file is gone: its last name is
+  // removed, and nobody has it open.
+  virtual SysResult WatchGone(int watch_fd, const char* path) = 0;
   virtual SysResult WatchRemove(int watch_fd, int watch) = 0;
   // A descriptor that becomes ready when the process ends (pidfd_open).
   virtual SysResult ProcessWatch(pid_t pid) = 0;

@@ -43,6 +43,7 @@ class RealOs final : public Os {
 
   SysResult WatchOpen() override;
   SysResult WatchAdd(int watch_fd, const char* path) override;
+  SysResult WatchGone(int watch_fd, const char* path) override;
   SysResult WatchRemove(int watch_fd, int watch) override;
   SysResult ProcessWatch(pid_t pid) override;
   SysResult WaitEvent(int watch_fd, int process_fd,

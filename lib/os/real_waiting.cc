@@ -23,6 +23,11 @@ timespec Remaining(TimePoint deadline, TimePoint now) {
   return {ns / 1'000'000'000, ns % 1'000'000'000};
 }
 
+SysResult AddWatch(int watch_fd, const char* path, uint32_t events) {
+  const int watch = inotify_add_watch(watch_fd, path, events);
+  return watch >= 0 ? SysResult::Ok(watch) : SysResult::Fail(errno);
+}
+
 void Drain(int watch_fd) {
   std::array<char, 4096> events;
   // One read takes all that fit: only a nearly full buffer asks for another.
@@ -43,8 +48,11 @@ SysResult RealOs::WatchAdd(int watch_fd, const char* path) {
   // the link count, and would wake all waiters a step too early.
   constexpr uint32_t kEvents = IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MODIFY |
                                IN_MOVE_SELF | IN_DONT_FOLLOW;
-  const int watch = inotify_add_watch(watch_fd, path, kEvents);
-  return watch >= 0 ? SysResult::Ok(watch) : SysResult::Fail(errno);
+  return AddWatch(watch_fd, path, kEvents);
+}
+
+SysResult RealOs::WatchGone(int watch_fd, const char* path) {
+  return AddWatch(watch_fd, path, IN_DELETE_SELF | IN_DONT_FOLLOW);
 }
 
 SysResult RealOs::WatchRemove(int watch_fd, int watch) {

@@ -55,6 +55,7 @@ constexpr auto kPlausible = std::to_array<Plausible>({
     {"QueryLock", {ENOLCK, EIO, ESTALE}},
     {"WatchOpen", {EMFILE}},
     {"WatchAdd", {ENOSPC, EACCES}},
+    {"WatchGone", {ENOSPC, EACCES}},
     {"ProcessWatch", {EMFILE}},
     {"WaitEvent", {EINTR}},
     {"Random", {EINTR}},
