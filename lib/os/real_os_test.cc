@@ -350,6 +350,24 @@ TEST_F(RealOsTest, WatchTellsOfDeletionAndOfProcessEnd) {
   os_.Close(process);
 }
 
+TEST_F(RealOsTest, WatchOfTheEndTellsOfTheLastNameAlone) {
+  const int file = OpenFile();
+  const std::string path = dir_ + "/file";
+  const std::string other = dir_ + "/other";
+  const int watch = static_cast<int>(os_.WatchOpen().value);
+  ASSERT_TRUE(os_.WatchGone(watch, path.c_str()).ok());
+  ASSERT_TRUE(os_.WriteStart(file, "x", 1).ok());
+  os_.Close(file);
+  ASSERT_TRUE(os_.Link(path.c_str(), other.c_str()).ok());
+  ASSERT_TRUE(os_.Unlink(path.c_str()).ok());
+  ASSERT_TRUE(os_.Rename(other.c_str(), path.c_str()).ok());
+  EXPECT_EQ(os_.WaitEvent(watch, -1, os_.Now()).value, 0);
+  ASSERT_TRUE(os_.Unlink(path.c_str()).ok());
+  EXPECT_EQ(os_.WaitEvent(watch, -1, os_.Now() + 60s).value, 1);
+  EXPECT_EQ(os_.WatchGone(watch, path.c_str()).error, ENOENT);
+  os_.Close(watch);
+}
+
 TEST_F(RealOsTest, DirectoriesAreNotListedThroughLinks) {
   const std::string link = dir_ + "/link";
   ASSERT_TRUE(os_.Symlink(dir_.c_str(), link.c_str()).ok());
