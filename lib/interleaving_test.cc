@@ -41,6 +41,8 @@ struct Scenario {
   int actors = 3;
   Foreign foreign = Foreign::kNone;
   int corpses = 0;  // processes that died here before
+  // They take it, give it back and want it again: so they stand in line.
+  bool eager = false;
   // Sabotage that has to be noticed.
   bool no_guard = false;
   bool no_right = false;
@@ -116,7 +118,8 @@ class Play {
 
   // A few processes' lives, one after the other.
   void Act(int actor) {
-    int operations = 1 + static_cast<int>(world_.Random(4));
+    int operations =
+        (scenario_.eager ? 4 : 1) + static_cast<int>(world_.Random(4));
     while (operations > 0 && !world_.abandoned()) {
       ActorOs os(world_, actor);
       if (scenario_.no_guard) os.Estrange(LockPath() + ".break");
@@ -130,6 +133,7 @@ class Play {
   }
 
   void DoSomething(ActorOs& os, LockFile& lock) {
+    if (scenario_.eager) return Hold(os, lock, kLong);
     const uint64_t choice = world_.Random(10);
     if (choice < 3) {
       Hold(os, lock, 0s);
@@ -384,6 +388,11 @@ std::vector<Scenario> Scenarios() {
     all.push_back({"corpses", backend, {.kills = 1}, 3, Foreign::kNone, 2});
     all.push_back({"faults", backend, {.faults = true}});
     all.push_back({"faults_far", backend, {.faults = true, .remote = true}});
+  }
+  for (const char* backend : {"link", "mkdir", "excl"}) {
+    Scenario eager{"eager", backend, {.kills = 2}};
+    eager.eager = true;
+    all.push_back(eager);
   }
   all.push_back({"no_proc", "excl", {.no_proc = true}});
   all.push_back({"no_proc", "symlink", {.no_proc = true}});

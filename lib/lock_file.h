@@ -40,6 +40,12 @@
 // long as another breaker of the same lock takes. Nothing else waits, though
 // any system call on a network filesystem may take its time.
 //
+// Turns: on local filesystems those who wait for a file-based lock get it in
+// the order in which they came, as well as that can be had without a lock that
+// could stall them (wait_line.h); a process that gives it back and wants it
+// again at once lets the others go first. try_lock() and acquire(t<=0) take a
+// free lock whoever waits.
+//
 // If the process dies inside any of these calls, the lock is Free or Stale
 // afterwards, never wedged: the next acquire() by anyone recovers it.
 //

@@ -197,8 +197,8 @@ Status LockFile::Impl::Refused(Deadline deadline) {
 Status LockFile::Impl::Contend(Deadline deadline) {
   Status status = PrepareHold();
   if (!status.ok()) return status;
-  line_.Begin(os_.Now());
-  lined_up_ = told_ = suspect_ = false;
+  line_.Begin();
+  competes_ = lined_up_ = told_ = suspect_ = false;
   Take take = Take::kHeld;
   if (!deadline.may_wait() || !StandsBack()) {
     status = TryOnce(&take);
@@ -226,18 +226,20 @@ bool LockFile::Impl::StandsBack() {
   line_.Look(*names, hold_.ticket);
   os_.local<Crowd>().Found(lock_path, line_.behind());
   lined_up_ = line_.behind() && backend().Queue(hold_).ok();
+  full_look_ = os_.Now() + line_.Patience();
   return lined_up_;
 }
 
 // Takes a place in the line, if there is one. Whether others are ahead.
 bool LockFile::Impl::LineUp() {
   const LockNames* names = backend().line();
-  if (names == nullptr) return false;
+  if (names == nullptr || competes_) return false;
   if (lined_up_) return line_.behind();
   lined_up_ = true;
   // Where that fails, a try will say why.
   if (hold_.spent && !PrepareHold().ok()) return false;
   if (backend().Queue(hold_).ok()) line_.Look(*names, hold_.ticket);
+  full_look_ = os_.Now() + line_.Patience();
   return line_.behind();
 }
 
@@ -299,16 +301,32 @@ bool LockFile::Impl::AwaitTurn(Deadline deadline,
   waiter_->WatchHolder(line_.ahead_pid());
   const Waiter::Watched watched = waiter_->WatchGone(line_.ahead());
   if (watched == Waiter::Watched::kNew) return false;
-  if (watched != Waiter::Watched::kGone) {
-    const bool told = watched == Waiter::Watched::kSame;
-    const os::Clock::duration patience = line_.Patience(told);
-    waiter_->WaitAbout(deadline, std::min(look_again, patience));
+  if (watched == Waiter::Watched::kNot && line_.is_long()) {
+    competes_ = suspect_ = true;
+    return false;
   }
-  lined_up_ = false;
-  suspect_ = watched != Waiter::Watched::kGone && waiter_->holder_suspect();
-  told_ = !suspect_;
-  if (told_) hold_.look_first = false;
-  return told_;
+  const bool told = watched == Waiter::Watched::kSame;
+  bool gone = watched == Waiter::Watched::kGone;
+  const os::TimePoint now = os_.Now();
+  full_look_ = std::min(full_look_, now + look_again);
+  Deadline::Duration pause = std::max(full_look_ - now, Deadline::Duration());
+  if (watched == Waiter::Watched::kNot) {
+    Deadline::Duration soon{};
+    gone = line_.AheadIsGone(&soon);
+    pause = std::min(pause, soon);
+  }
+  suspect_ = false;
+  if (!gone) {
+    waiter_->WaitAbout(deadline, pause);
+    const bool sign = !waiter_->holder_suspect();
+    gone = told && sign;
+    suspect_ =
+        !sign && (told || waiter_->holder_ended() || os_.Now() >= full_look_);
+  }
+  told_ = gone;
+  lined_up_ = !gone && !suspect_;
+  if (gone) hold_.look_first = false;
+  return gone;
 }
 
 // Looks who holds the lock, and breaks it where that is due.

@@ -124,7 +124,9 @@ class LockFile::Impl {
   Watched watched_;     // (gate)
   WaitLine line_{os_};  // (gate)
   // (gate) Of the present wait: whether the line is as it was last seen,
+  bool competes_ = false;  // it stands in no line
   bool lined_up_ = false;
+  os::TimePoint full_look_;  // and when it is to be looked at again,
   bool told_ = false;  // and what ended the last wait: a sign that told of it,
   bool suspect_ = false;  // or time or a death, so that all is worth a look.
   // (gate) Of the last wait: to clear up its watches takes longer than to take

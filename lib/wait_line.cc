@@ -1,7 +1,7 @@
 #include "lib/wait_line.h"
 
 #include <algorithm>
-#include <charconv>
+#include <cerrno>
 #include <functional>
 #include <tuple>
 #include <utility>
@@ -24,21 +24,17 @@ constexpr size_t kMaxEntries = 4096;
 constexpr int64_t kQuickNs = 1'000'000;
 
 // The end of the one ahead wakes; these looks are for when it does not come.
-constexpr Deadline::Duration kFirstTold = milliseconds(20);
-constexpr Deadline::Duration kLongestTold = milliseconds(250);
+constexpr Deadline::Duration kFirst = milliseconds(14);
+constexpr Deadline::Duration kLongest = milliseconds(250);
+constexpr Deadline::Duration kFullLook = milliseconds(4);  // for each ahead
 // Between two looks at a lock that nobody takes, and how many there are.
-constexpr Deadline::Duration kFreeLook = milliseconds(2);
-constexpr int kFreeLooks = 3;
-constexpr Deadline::Duration kFirstPace = microseconds(200);
-constexpr Deadline::Duration kShortestUntold = microseconds(500);
-constexpr Deadline::Duration kLongestUntold = milliseconds(100);
-
-uint64_t StampOf(std::string_view token) {
-  uint64_t stamp = 0;
-  const std::string_view digits = token.substr(kObjectDigits);
-  std::from_chars(digits.data(), digits.data() + digits.size(), stamp, 16);
-  return stamp;
-}
+constexpr Deadline::Duration kFreeLook = milliseconds(1);  // for each ahead
+constexpr int kFreeLooks = 4;
+// So long those who do not take the lock are not waited for.
+constexpr Deadline::Duration kPassed = std::chrono::seconds(1);
+// Between two cheap looks of who is not told.
+constexpr Deadline::Duration kFirstPause = microseconds(250);
+constexpr Deadline::Duration kLongestPause = milliseconds(100);
 
 int64_t Ns(os::TimePoint time) { return time.time_since_epoch().count(); }
 
@@ -77,13 +73,13 @@ void Crowd::Found(const std::string& lock_path, bool there) {
   At(lock_path).there.store(there);
 }
 
-void WaitLine::Begin(os::TimePoint now) {
+void WaitLine::Begin() {
   ahead_.clear();
   seen_free_ = 0;
-  slice_ = kFirstTold;
+  slice_ = kFirst;
+  pause_ = kFirstPause;
   length_ = 0;
-  since_ = now;
-  pace_ = kFirstPace;
+  marks_.clear();
 }
 
 void WaitLine::Look(const LockNames& names, std::string_view ticket) {
@@ -95,6 +91,8 @@ void WaitLine::Look(const LockNames& names, std::string_view ticket) {
       entries.size() == kMaxEntries) {
     return;
   }
+  const os::TimePoint now = os_.Now();
+  const uint64_t passed = now < passed_until_ ? passed_stamp_ : 0;
   const std::pair me{StampOf(mine->token), mine->token};
   std::vector<std::tuple<uint64_t, std::string_view, pid_t>> others;
   for (const std::string& entry : entries) {
@@ -102,55 +100,69 @@ void WaitLine::Look(const LockNames& names, std::string_view ticket) {
     const std::optional<TicketFacts> facts = ParseTicket(name);
     if (!facts.has_value() || facts->scope != mine->scope) continue;
     const uint64_t stamp = StampOf(facts->token);
-    if (stamp <= passed_stamp_ || !(std::pair{stamp, facts->token} < me)) {
+    if (stamp <= passed || !(std::pair{stamp, facts->token} < me)) {
       continue;
     }
     others.emplace_back(stamp, name, static_cast<pid_t>(facts->pid));
   }
   std::ranges::sort(others, std::greater());
-  for (const auto& [stamp, name, pid] : others) {
-    if (JudgeTicket(os_, name) == Life::kDead) continue;
-    ahead_ = names.Ticket(name);
-    ahead_pid_ = pid;
-    ahead_stamp_ = stamp;
-    break;
+  const auto ahead = std::ranges::find_if(others, [this](const auto& each) {
+    return JudgeTicket(os_, std::get<1>(each)) != Life::kDead;
+  });
+  others.erase(others.begin(), ahead);
+  if (!others.empty()) {
+    ahead_stamp_ = std::get<0>(others.front());
+    ahead_ = names.Ticket(std::get<1>(others.front()));
+    ahead_pid_ = std::get<2>(others.front());
   }
-  NoteProgress(others.size());
-}
-
-// What it took for each of those who left the line, or at least what has passed
-// since one did.
-void WaitLine::NoteProgress(size_t length) {
-  const os::TimePoint now = os_.Now();
-  const Deadline::Duration passed = now - since_;
-  if (length_ == 0) {
-    since_ = now;
-  } else if (length < length_) {
-    pace_ = passed / static_cast<int64_t>(length_ - length);
-    since_ = now;
-  } else {
-    pace_ = std::max(pace_, passed);
+  if (others.size() < length_) pause_ = kFirstPause;
+  length_ = others.size();
+  marks_.clear();
+  for (size_t i = 1; i <= length_; i *= 2) {
+    marks_.push_back(names.Ticket(std::get<1>(others[i - 1])));
   }
-  length_ = length;
+  if (seen_free_ == 0) return;
+  std::string front;
+  for (auto each = others.rbegin(); each != others.rend(); ++each) {
+    front = std::get<1>(*each);
+    if (JudgeTicket(os_, front) != Life::kDead) break;
+  }
+  if (front != front_) seen_free_ = 1;
+  front_ = std::move(front);
 }
 
 bool WaitLine::SeenFree() {
   if (++seen_free_ < kFreeLooks) return false;
   passed_stamp_ = ahead_stamp_;
+  passed_until_ = os_.Now() + kPassed;
+  ahead_.clear();
   seen_free_ = 0;
   return true;
 }
 
-Deadline::Duration WaitLine::Patience(bool told) {
-  if (seen_free_ > 0) return kFreeLook;
-  if (told) {
-    return std::exchange(slice_, std::min(slice_ + slice_ / 2, kLongestTold));
+// The further back, the less often: or those who wait would, by their looks
+// alone, keep the lock from moving.
+Deadline::Duration WaitLine::Patience() {
+  const auto place = static_cast<int64_t>(length_ + 1);
+  if (seen_free_ > 0) return place * kFreeLook;
+  slice_ = std::min(slice_ + slice_ / 2, kLongest);
+  return std::max(slice_, place * kFullLook);
+}
+
+// The line moves from its front: the farthest of the marks goes first.
+bool WaitLine::AheadIsGone(Deadline::Duration* pause) {
+  os::FileInfo info;
+  const size_t before = marks_.size();
+  while (!marks_.empty() &&
+         os_.Lstat(marks_.back().c_str(), &info).error == ENOENT) {
+    marks_.pop_back();
   }
-  // Half of the time that those ahead will take, so that there is some time
-  // left for a better guess.
-  const auto half = static_cast<int64_t>(length_ + 1) / 2;
-  return std::clamp(pace_ * std::max<int64_t>(half, 1), kShortestUntold,
-                    kLongestUntold);
+  if (marks_.empty()) return true;
+  const bool moved = marks_.size() < before;
+  pause_ = moved ? kFirstPause : std::min(pause_ * 3 / 2, kLongestPause);
+  const int64_t distance = int64_t{1} << (marks_.size() - 1);
+  *pause = std::min(distance * pause_, kLongestPause);
+  return false;
 }
 
 }  // namespace lockfile

@@ -14,9 +14,12 @@
 // millisecond), lines up behind them even if the lock is free. A single try
 // never does, and a deadline ends with a try in any case.
 //
-// Nobody depends on who is ahead: its death wakes (pidfd), and by looks that
-// time brings, a waiter finds the lock free again and again and goes past those
-// who do not take it (stopped, or what was left of a hold that failed).
+// Nobody depends on who is ahead: its death wakes (pidfd), and a waiter that by
+// looks at times finds the lock free again and again, and the line standing,
+// goes past those who do not take it (stopped, or what was left of a hold that
+// failed). The further back, the seldomer the looks: whoever is next goes first
+// here, too. Who cannot be woken, for want of descriptors, follows a short line
+// by looks, and competes for the lock where the line is long.
 //
 // Only processes of one host, boot and PID namespace see each other's turns;
 // others, and Python's, wait for the lock itself as if they were the first.
@@ -29,6 +32,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lib/backends/naming.h"
 #include "lib/deadline.h"
@@ -74,7 +78,7 @@ class WaitLine {
   explicit WaitLine(os::Os& os) : os_(os) {}
 
   // A new wait begins.
-  void Begin(os::TimePoint now);
+  void Begin();
   // Looks who is ahead of this ticket, and lives.
   void Look(const LockNames& names, std::string_view ticket);
 
@@ -84,30 +88,37 @@ class WaitLine {
   [[nodiscard]] const std::string& ahead() const { return ahead_; }
   [[nodiscard]] pid_t ahead_pid() const { return ahead_pid_; }
 
-  // The lock was found free, or held, while somebody is ahead. True: it is
-  // taken by none of them; this hold and the object's later ones do not wait
-  // for them any more.
+  // Too long to be followed by those who are not told: their looks alone would
+  // keep the lock from moving.
+  [[nodiscard]] bool is_long() const { return length_ > 16; }
+
+  // The lock was found free, or held, while somebody is ahead. True: none of
+  // them takes it, and for some time the object does not wait for them.
   bool SeenFree();
   void SeenHeld() { seen_free_ = 0; }
 
-  // How long to wait for the one ahead until the next look. `told`: its end
-  // will wake.
-  [[nodiscard]] Deadline::Duration Patience(bool told);
+  // How long to wait for the one ahead until all is looked at again.
+  [[nodiscard]] Deadline::Duration Patience();
+
+  // For who is not told when the one ahead is gone: true: it is. False:
+  // `pause` is the time after which to ask again.
+  bool AheadIsGone(Deadline::Duration* pause);
 
  private:
-  void NoteProgress(size_t length);
-
   os::Os& os_;
   std::string ahead_;
   pid_t ahead_pid_ = 0;
   uint64_t ahead_stamp_ = 0;
   uint64_t passed_stamp_ = 0;  // who came until then is not waited for
-  int seen_free_ = 0;          // times in a row
+  os::TimePoint passed_until_;
+  int seen_free_ = 0;  // times in a row, with the same one at the front
+  std::string front_;
   Deadline::Duration slice_{};
-  // How fast the line moves, for those who are not told.
-  size_t length_ = 0;  // ahead, at `since_`
-  os::TimePoint since_;
-  Deadline::Duration pace_{};  // for each of them
+  size_t length_ = 0;  // how many are ahead
+  // The files of the 1st, 2nd, 4th, 8th... of them, counted from here: which
+  // of them are gone tells how far it is still, by some cheap looks.
+  std::vector<std::string> marks_;
+  Deadline::Duration pause_{};  // for each who is ahead
 };
 
 }  // namespace lockfile

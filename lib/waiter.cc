@@ -121,7 +121,9 @@ void Waiter::WaitUntil(os::TimePoint until) {
   const os::SysResult result = os_.WaitEvent(watch_fd_, holder_fd_, until);
   const int64_t events = result.ok() ? result.value : 0;
   holder_suspect_ = events != os::Os::kWatchEvent;
-  if ((events & os::Os::kProcessEnded) != 0) ForgetHolder();
+  const bool ended = (events & os::Os::kProcessEnded) != 0;
+  holder_ended_ = ended || !result.ok();
+  if (ended) ForgetHolder();
 }
 
 }  // namespace lockfile

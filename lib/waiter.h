@@ -2,8 +2,10 @@
 // jittered, growing sleeps where it cannot.
 //
 // Local filesystems: inotify on the lock file itself (not on its directory,
-// where every other lock would wake us too), and a pidfd on its holder, so
-// that its death wakes us as well. Elsewhere: sleeps from 0.5 ms up to 100 ms.
+// where every other lock would wake us too), or on the ticket of the one who is
+// next before us in the line (wait_line.h), so that a release wakes one and not
+// all; and a pidfd on the process that the file belongs to, so that its death
+// wakes us as well. Elsewhere: sleeps from 0.5 ms up to 100 ms.
 // Even where the kernel tells, a waiter looks for itself now and then, since
 // watches can be lost (queue overflow, a replaced directory).
 #ifndef LOCKLAB_LIB_WAITER_H_
@@ -48,6 +50,8 @@ class Waiter {
   // Whether the last Wait() ended because the holder's process did, or by time
   // alone: the holder is worth a look.
   [[nodiscard]] bool holder_suspect() const { return holder_suspect_; }
+  // Whether its process did, or nothing could be waited for.
+  [[nodiscard]] bool holder_ended() const { return holder_ended_; }
 
  private:
   // Who watches: the Os's WatchAdd or WatchGone.
@@ -67,6 +71,7 @@ class Waiter {
   uint64_t random_ = 0;
   Deadline::Duration slice_;
   bool holder_suspect_ = false;
+  bool holder_ended_ = false;
 };
 
 }  // namespace lockfile

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace lockfile {
@@ -16,6 +17,9 @@ constexpr size_t kScopeLength = 32;  // host 16, boot 8, namespaces 8
 constexpr size_t kLongestTail = 1 + kTokenLength + 1 + kScopeLength + 1 + 8 +
                                 1 + 16 + 7;  // ".TOKEN.SCOPE.PID.START.broken"
 constexpr size_t kMaxEntries = 2048;         // looked at for litter
+// A thousand may wait, and to ask about each takes longer than to take the
+// lock. Those who live move on: what lies among the oldest is litter.
+constexpr int kEnoughLiving = 16;
 
 // FNV-1a.
 uint64_t Hash(std::string_view text) {
@@ -106,6 +110,14 @@ std::string TicketName(const Owner& owner) {
   return owner.token + "." + TicketTail(owner);
 }
 
+uint64_t StampOf(std::string_view token) {
+  uint64_t stamp = 0;
+  if (token.size() == kTokenLength) {
+    ParseHex(token.substr(kObjectDigits), &stamp);
+  }
+  return stamp;
+}
+
 std::optional<TicketFacts> ParseTicket(std::string_view name) {
   if (name.ends_with(kWaiting)) name.remove_suffix(kWaiting.size());
   TicketFacts facts;
@@ -186,12 +198,20 @@ bool IsLocalFilesystem(os::Os& os, const std::string& directory) {
 
 std::vector<std::string> FindDeadTickets(os::Os& os, const LockNames& names) {
   std::vector<std::string> entries;
-  std::vector<std::string> dead;
+  std::vector<std::pair<uint64_t, std::string_view>> tickets;
   os.ListDir(names.directory().c_str(), kMaxEntries, &entries);
   for (const std::string& entry : entries) {
     const std::string_view tail = names.Tail(entry);
-    if (tail.empty() || JudgeTicket(os, tail) != Life::kDead) continue;
-    dead.emplace_back(tail);
+    if (tail.empty()) continue;
+    tickets.emplace_back(StampOf(tail.substr(0, kTokenLength)), tail);
+  }
+  std::ranges::sort(tickets);
+  std::vector<std::string> dead;
+  int living = 0;
+  for (const auto& [stamp, tail] : tickets) {
+    const std::optional<Life> life = JudgeTicket(os, tail);
+    if (life == Life::kDead) dead.emplace_back(tail);
+    if (life == Life::kAlive && ++living == kEnoughLiving) break;
   }
   return dead;
 }

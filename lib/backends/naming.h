@@ -38,6 +38,9 @@ inline constexpr std::string_view kWaiting = ".wait";
 [[nodiscard]] std::optional<Life> JudgeTicket(os::Os& os,
                                               std::string_view name);
 
+// When a hold was first asked for, as its token says: see Owner::token.
+[[nodiscard]] uint64_t StampOf(std::string_view token);
+
 // What a ticket's name says of its maker. Points into the name.
 struct TicketFacts {
   std::string_view token;
@@ -81,7 +84,7 @@ class LockNames {
 [[nodiscard]] bool IsLocalFilesystem(os::Os& os, const std::string& directory);
 
 // The tickets for this lock that dead processes left. Looks at a bounded number
-// of entries.
+// of entries, the oldest first, and asks about a few living processes at most.
 [[nodiscard]] std::vector<std::string> FindDeadTickets(os::Os& os,
                                                        const LockNames& names);
 void RemoveTickets(os::Os& os, const LockNames& names,

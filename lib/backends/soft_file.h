@@ -16,6 +16,10 @@
 // waits may finish what a dead breaker began: its guard is broken like any
 // directory lock, and the renamed ticket tells that the right is with the
 // breakers already.
+//
+// Those who wait keep their tickets between two tries (excl: another file, for
+// there a ticket says that its maker may be making the lock), and so know who
+// came before them: wait_line.h. That decides when to try, never who has it.
 #ifndef LOCKLAB_LIB_BACKENDS_SOFT_FILE_H_
 #define LOCKLAB_LIB_BACKENDS_SOFT_FILE_H_
 
