@@ -78,6 +78,9 @@ class ActorOs final : public lockfile::os::Os {
   SysResult WatchAdd(int, const char*) override {
     return SysResult::Fail(ENOSYS);
   }
+  SysResult WatchGone(int, const char*) override {
+    return SysResult::Fail(ENOSYS);
+  }
   SysResult WatchRemove(int, int) override { return SysResult::Fail(ENOSYS); }
   SysResult ProcessWatch(pid_t) override { return SysResult::Fail(ENOSYS); }
   SysResult WaitEvent(int watch_fd, int process_fd,
