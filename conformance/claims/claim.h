@@ -54,6 +54,13 @@ class Arena {
     (void)subject;
     return std::nullopt;
   }
+  // What the run found out by putting the lock to the scenarios of
+  // stress/scenarios; nullopt: it did not do so.
+  [[nodiscard]] virtual std::optional<Finding> Scenarios(
+      const SubjectFactory& subject) {
+    (void)subject;
+    return std::nullopt;
+  }
 };
 
 // What a body gets. Bodies know the lock by its subject alone, so that a canary
@@ -84,6 +91,8 @@ struct Claim {
   bool contest = false;
   // Judges the deaths at every step (Arena::Deaths), if the run tried them.
   bool deaths = false;
+  // Judges the scenarios (Arena::Scenarios), if the run put the lock to them.
+  bool scenarios = false;
   // Asks the directory and not a lock: `context.subject` means nothing to its
   // body, and a run examines it once, whatever locks it examines.
   bool primitive = false;

@@ -32,6 +32,11 @@ Finding Fairness(const ClaimContext& context) {
   return Contend(context).fairness;
 }
 
+Finding Scenarios(const ClaimContext& context) {
+  if (auto found = context.arena.Scenarios(context.subject)) return *found;
+  return Finding::Unsupported("this run puts no lock to the scenarios");
+}
+
 constexpr auto kRows = std::to_array<Claim>({
     {.id = "load.progress",
      .level = Level::kMust,
@@ -48,6 +53,15 @@ constexpr auto kRows = std::to_array<Claim>({
      .excuse = nullptr,
      .body = Fairness,
      .contest = true},
+    {.id = "load.scenarios",
+     .level = Level::kMust,
+     .statement = "two never hold it and all get it, however many come at "
+                  "once, give up, rest, or take other locks beside it",
+     .source = "LLNL IOR and mdtest, FFSB: metadata load of many shapes; see "
+               "locklab list scenarios",
+     .excuse = nullptr,
+     .body = Scenarios,
+     .scenarios = true},
 });
 
 }  // namespace

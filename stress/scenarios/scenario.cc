@@ -37,4 +37,17 @@ ContentionPlan PlanOf(const Scenario& scenario) {
   return plan;
 }
 
+void LastFor(std::chrono::milliseconds duration, ContentionPlan* plan) {
+  constexpr std::chrono::milliseconds kGrace{30000};
+  // A lock that a thousand wait for may take its time for each.
+  constexpr std::chrono::milliseconds kEach{200};
+  constexpr int kSlowest = 40;  // mean holds, in some scenario
+  const auto drain = plan->hold.mean() * (3 * plan->contenders() + kSlowest);
+  plan->duration = duration;
+  plan->deadline = duration + kGrace + kEach * plan->contenders() +
+                   std::chrono::ceil<std::chrono::milliseconds>(drain);
+  // Many do not get it often in a short time; once is what they all need.
+  plan->floor = plan->contenders();
+}
+
 }  // namespace locklab::scenario

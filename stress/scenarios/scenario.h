@@ -63,6 +63,10 @@ class Registration {
 // Its plan as it stands, `dir`, duration and seed to be filled in.
 [[nodiscard]] ContentionPlan PlanOf(const Scenario& scenario);
 
+// Lets a plan whose parameters are known last so long, and gives those who
+// still wait then the time to get the lock, one after the other.
+void LastFor(std::chrono::milliseconds duration, ContentionPlan* plan);
+
 }  // namespace locklab::scenario
 
 #endif  // LOCKLAB_STRESS_SCENARIOS_SCENARIO_H_

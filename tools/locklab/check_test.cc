@@ -133,6 +133,25 @@ TEST_F(CheckTest, TellsWhereProcessesDiedAndWhatCameOfIt) {
       << claim;
 }
 
+TEST_F(CheckTest, PutsLocksToTheScenarios) {
+  const Ended ended =
+      Check({"--backend=flock,canary:no-lock", "--format=json",
+             "--filter=^load.scenarios$", "--seed=3"});
+  EXPECT_EQ(ended.code, kExitFailed) << ended.out << ended.err;
+  const json report = json::parse(ended.out);
+  const json& sound = report["backends"][0]["claims"][0];
+  EXPECT_EQ(sound["verdict"], "pass") << sound;
+  EXPECT_NE(sound["reason"].get<std::string>().find("all got it: "),
+            std::string::npos)
+      << sound;
+  const json& broken = report["backends"][1]["claims"][0];
+  EXPECT_EQ(broken["verdict"], "fail") << broken;
+  EXPECT_NE(broken["evidence"].get<std::string>().find(
+                " --backend=canary:no-lock --scenario="),
+            std::string::npos)
+      << broken;
+}
+
 // A lock that records no owner stays with a dead holder, and one that another
 // process holds is excused from what cannot be seen of it.
 TEST_F(CheckTest, ExaminesALockBehindAnAdapter) {

@@ -96,17 +96,6 @@ std::vector<const Scenario*> ParseScenarios(const std::string& list) {
   return chosen;
 }
 
-// Whoever still waits when the time is over gets the lock, one after the other;
-// a lock that a thousand wait for may take its time for each.
-milliseconds DeadlineOf(const ContentionPlan& plan) {
-  constexpr auto kGrace = 30s;
-  constexpr milliseconds kEach{200};
-  constexpr int kSlowest = 40;  // mean holds, in some scenario
-  const auto drain = plan.hold.mean() * (3 * plan.contenders() + kSlowest);
-  return plan.duration + kGrace + kEach * plan.contenders() +
-         std::chrono::ceil<milliseconds>(drain);
-}
-
 void RequireSense(const Scenario& scenario, const Flags& flags,
                   const ContentionPlan& plan) {
   if (plan.hold.mean() > plan.duration) {
@@ -149,11 +138,9 @@ ContentionPlan PlanOf(const Scenario& scenario, const Flags& flags,
   SetDelay("--think", flags.think, &plan.think);
   SetDelay("--timeout", flags.timeout, &plan.timeout);
   if (!flags.counter.empty()) plan.counter_file = flags.counter == "on";
-  plan.duration =
-      std::chrono::ceil<milliseconds>(std::min(flags.duration, flags.round));
-  plan.deadline = DeadlineOf(plan);
-  // Many do not get it often in a short time; once is what they all need.
-  plan.floor = plan.contenders();
+  scenario::LastFor(
+      std::chrono::ceil<milliseconds>(std::min(flags.duration, flags.round)),
+      &plan);
   Apply(flags.faults, &plan);
   RequireSense(scenario, flags, plan);
   if (flags.rate > 0) plan.rate = static_cast<double>(flags.rate);

@@ -30,9 +30,10 @@ ContestResult MeasuredArena::Contend(const SubjectFactory& subject,
   return ContentionArena::Contend(subject, dir, contest);
 }
 
-std::optional<Finding> MeasuredArena::Deaths(const SubjectFactory& subject) {
-  const auto known = deaths_.find(subject.name());
-  if (known == deaths_.end()) return std::nullopt;
+std::optional<Finding> MeasuredArena::Known(const Findings& findings,
+                                            const SubjectFactory& subject) {
+  const auto known = findings.find(subject.name());
+  if (known == findings.end()) return std::nullopt;
   return known->second;
 }
 

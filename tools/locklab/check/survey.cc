@@ -21,6 +21,7 @@
 #include "tools/locklab/check/environment.h"
 #include "tools/locklab/check/lanes.h"
 #include "tools/locklab/check/latency.h"
+#include "tools/locklab/check/scenarios.h"
 #include "tools/locklab/flags.h"
 
 namespace locklab::check {
@@ -36,6 +37,8 @@ constexpr double kClaimWork = 0.02;
 constexpr double kPrimitiveWork = 0.2;
 constexpr double kQuickDeathsWork = 0.3;
 constexpr double kFullDeathsWork = 4;
+constexpr double kQuickScenariosWork = 0.2;
+constexpr double kFullScenariosWork = 20;
 
 // A lock that is broken by a race is caught by chance: almost always at once.
 constexpr uint64_t kCanaryTries = 4;
@@ -118,6 +121,7 @@ class Surveyor {
     for (Entry& entry : entries_) {
       if (GoOn() && entry.report.supported) Contend(&entry);
       if (GoOn() && entry.report.supported) LetDie(&entry);
+      if (GoOn() && entry.report.supported) PlayScenarios(&entry);
     }
     if (GoOn()) ExamineClaims();
     for (Entry& entry : entries_) {
@@ -147,16 +151,15 @@ class Surveyor {
     return true;
   }
 
-  [[nodiscard]] bool HoldsContest() const {
+  [[nodiscard]] bool AnyJudges(bool Claim::*trial) const {
     return std::any_of(claims_.begin(), claims_.end(),
-                       [](const Claim* claim) { return claim->contest; });
-  }
-  [[nodiscard]] bool TriesDeaths() const {
-    return std::any_of(claims_.begin(), claims_.end(),
-                       [](const Claim* claim) { return claim->deaths; });
+                       [trial](const Claim* claim) { return claim->*trial; });
   }
   [[nodiscard]] double DeathsWork() const {
     return plan_.quick ? kQuickDeathsWork : kFullDeathsWork;
+  }
+  [[nodiscard]] double ScenariosWork() const {
+    return plan_.quick ? kQuickScenariosWork : kFullScenariosWork;
   }
   [[nodiscard]] Contest TheContest() const {
     return claims::StandardContest(plan_.seed, plan_.quick);
@@ -185,6 +188,7 @@ class Surveyor {
   void ExaminePrimitives();
   void Contend(Entry* entry);
   void LetDie(Entry* entry);
+  void PlayScenarios(Entry* entry);
   void ExamineClaims();
   bool Found(const Job& job, const Finding& finding, double duration_s);
   void Time(Entry* entry);
@@ -246,8 +250,9 @@ double Surveyor::TotalWork() const {
                     [](const Entry& e) { return e.report.supported; }));
   const double contest = Seconds(TheContest().duration);
   double each = kClaimWork * static_cast<double>(claims_.size());
-  if (HoldsContest()) each += contest;
-  if (TriesDeaths()) each += DeathsWork();
+  if (AnyJudges(&Claim::contest)) each += contest;
+  if (AnyJudges(&Claim::deaths)) each += DeathsWork();
+  if (AnyJudges(&Claim::scenarios)) each += ScenariosWork();
   if (plan_.latency) each += Seconds(LatencyTime(plan_));
   return contest + kPrimitiveWork * static_cast<double>(primitives_.size()) +
          supported * each;
@@ -287,7 +292,7 @@ void Surveyor::ExaminePrimitives() {
 }
 
 void Surveyor::Contend(Entry* entry) {
-  if (!HoldsContest()) return;
+  if (!AnyJudges(&Claim::contest)) return;
   progress_.Stage(fmt::format("{}: {} processes contend", entry->report.name,
                               TheContest().processes));
   run::ContentionPlan plan = run::PlanOf(TheContest(), scratch_.path());
@@ -304,7 +309,7 @@ void Surveyor::Contend(Entry* entry) {
 }
 
 void Surveyor::LetDie(Entry* entry) {
-  if (!TriesDeaths()) return;
+  if (!AnyJudges(&Claim::deaths)) return;
   progress_.Stage(fmt::format("{}: death in the middle", entry->report.name));
   const auto found = TryDeaths(
       *entry->subject->factory,
@@ -319,6 +324,23 @@ void Surveyor::LetDie(Entry* entry) {
   if (found->verdict != Verdict::kPass && InTrouble()) return;
   arena_.PutDeaths(entry->subject->factory->name(), *found);
   recorder_.Measured(entry->report);
+}
+
+void Surveyor::PlayScenarios(Entry* entry) {
+  if (!AnyJudges(&Claim::scenarios)) return;
+  progress_.Stage(fmt::format("{}: scenarios", entry->report.name));
+  const auto found = TryScenarios(
+      *entry->subject->factory,
+      {.dir = scratch_.path(),
+       .replay = fmt::format("locklab stress --dir={} --backend={}",
+                             cli::ShellQuote(plan_.dir), entry->report.name),
+       .seed = plan_.seed,
+       .quick = plan_.quick},
+      [this] { return GoOn(); });
+  progress_.Done(ScenariosWork());
+  if (!found || !GoOn()) return;
+  if (found->verdict != Verdict::kPass && InTrouble()) return;
+  arena_.PutScenarios(entry->subject->factory->name(), *found);
 }
 
 void Surveyor::ExamineClaims() {
