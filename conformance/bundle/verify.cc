@@ -177,10 +177,9 @@ void Verifier::CheckManifest(const std::string& text) {
 }
 
 void Verifier::CheckHistory(const BackendReport& backend) {
-  const fs::path dir = dir_ / kHistoryFolder / backend.name;
-  const bool named =
-      IsMemberName(backend.name) && backend.name.find('/') == std::string::npos;
-  if (!named || !fs::exists(dir)) {
+  const std::string name = history::LogsNameOf(backend.name);
+  const fs::path dir = dir_ / kHistoryFolder / name;
+  if (!IsMemberName(name) || !fs::exists(dir)) {
     if (backend.contention) {
       Say("{}: there is no history of its {} acquisitions, so they cannot be "
           "judged again",

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -188,6 +189,19 @@ std::vector<std::string> LogsIn(const std::string& dir) {
   if (error) throw HistoryError(dir, error.message());
   std::sort(paths.begin(), paths.end());
   return paths;
+}
+
+std::string LogsNameOf(std::string_view lock) {
+  constexpr size_t kLongest = 64;
+  std::string name(lock.substr(0, kLongest));
+  std::replace_if(
+      name.begin(), name.end(),
+      [](unsigned char c) {
+        return c > 127 || (std::isalnum(c) == 0 && c != '.' && c != ':' &&
+                           c != '_' && c != '-');
+      },
+      '_');
+  return name;
 }
 
 std::string LogPath(const std::string& dir, Actor actor) {

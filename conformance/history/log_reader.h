@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "conformance/history/event.h"
@@ -82,6 +83,9 @@ class MergedReader {
 
 // The logs in a directory, by name: what `--keep` left there.
 [[nodiscard]] std::vector<std::string> LogsIn(const std::string& dir);
+// The name of the directory for a lock's logs among those of other locks: its
+// own, but for slashes and the like in that of an adapter that is a path.
+[[nodiscard]] std::string LogsNameOf(std::string_view lock);
 // "DIR/actor-00007.hist", "DIR/supervisor.hist".
 [[nodiscard]] std::string LogPath(const std::string& dir, Actor actor);
 

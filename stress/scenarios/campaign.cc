@@ -140,8 +140,10 @@ CampaignResult RunCampaign(const CampaignPlan& plan) {
   result.courses.resize(plan.courses.size());
   for (size_t i = 0; i < plan.courses.size(); ++i) {
     const Course& course = plan.courses[i];
-    if (course.scenario->excuse == nullptr) continue;
-    result.courses[i].excuse = course.scenario->excuse(*course.subject);
+    std::string& excuse = result.courses[i].excuse;
+    excuse = course.subject->WhyMissing();
+    if (!excuse.empty() || course.scenario->excuse == nullptr) continue;
+    excuse = course.scenario->excuse(*course.subject);
   }
   if (!plan.keep.empty()) std::filesystem::create_directories(plan.keep);
   const auto by_time =

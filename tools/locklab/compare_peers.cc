@@ -12,8 +12,10 @@
 #include "conformance/proc/temp_dir.h"
 #include "conformance/report/text.h"
 #include "stress/adapters/adapter.h"
+#include "stress/run/detector.h"
 #include "stress/run/recovery.h"
 #include "tools/locklab/check/progress.h"
+#include "tools/locklab/stress_report.h"
 #include "tools/locklab/terminal.h"
 
 namespace locklab::cli {
@@ -161,16 +163,24 @@ Peers FindPeers(const std::string& backends, uint64_t seed) {
   return peers;
 }
 
-int ComparePeers(const Peers& peers, CampaignPlan plan, Context& context) {
-  CampaignResult result;
+int ComparePeers(const Peers& peers, CampaignPlan campaign, bool json,
+                 Context& context) {
+  StressRun run;
+  run.plan = std::move(campaign);
+  run.missing = peers.missing;
+  CampaignPlan& plan = run.plan;
   std::vector<Recovery> recoveries;
   if (!plan.courses.empty()) {
-    const std::string& dir = plan.courses.front().plan.dir;
-    fmt::print(context.out.stream,
-               "seed {}: locklab {} on {}, {} each, in rounds of {}\n",
-               plan.seed, kSuiteVersion, dir, proc::DurationText(plan.duration),
-               proc::DurationText(plan.round));
-    context.out.stream.flush();
+    const auto start = std::chrono::steady_clock::now();
+    run.dir = plan.courses.front().plan.dir;
+    if (!json) {
+      fmt::print(context.out.stream,
+                 "seed {}: locklab {} on {}, {} each, in rounds of {}\n",
+                 plan.seed, kSuiteVersion, run.dir,
+                 proc::DurationText(plan.duration),
+                 proc::DurationText(plan.round));
+      context.out.stream.flush();
+    }
     const proc::Interrupts interrupts;
     check::Progress progress(context.err);
     progress.SetTotal(2);
@@ -180,14 +190,25 @@ int ComparePeers(const Peers& peers, CampaignPlan plan, Context& context) {
       progress.Done(share - std::exchange(done, share));
       progress.Stage(what);
     };
-    proc::SweepDead(dir);
-    result = scenario::RunCampaign(plan);
-    recoveries = KillHolders(peers, dir, &progress);
-    if (proc::Interrupts::Take() != 0) result.complete = false;
+    proc::SweepDead(run.dir);
+    run.canary = run::ProveDetector(run.dir, plan.seed);
+    run.result = scenario::RunCampaign(plan);
+    recoveries = KillHolders(peers, run.dir, &progress);
+    if (proc::Interrupts::Take() != 0) run.result.complete = false;
+    const std::chrono::duration<double> took =
+        std::chrono::steady_clock::now() - start;
+    run.duration_s = took.count();
   }
-  PrintTable(peers, plan, result, recoveries, context.out.stream);
-  PrintRest(peers, plan, result, recoveries, context.out);
-  return CodeOf(result);
+  if (json) {
+    for (size_t i = 0; i < recoveries.size(); ++i) {
+      run.recoveries.push_back({peers.subjects[i].name, recoveries[i]});
+    }
+    PrintStressJson(run, CodeOf(run.result), context.out.stream);
+    return CodeOf(run.result);
+  }
+  PrintTable(peers, plan, run.result, recoveries, context.out.stream);
+  PrintRest(peers, plan, run.result, recoveries, context.out);
+  return CodeOf(run.result);
 }
 
 }  // namespace locklab::cli

@@ -24,9 +24,9 @@ struct Peers {
 
 // Runs `plan`, whose courses are the peers', by turns, so that what disturbs
 // one disturbs all; then holders of each lock are killed while another process
-// waits. Prints a table. Returns an Exit: a lock that was held by two is red,
-// whoever made it; one that its dead holder keeps is not.
-int ComparePeers(const Peers& peers, scenario::CampaignPlan plan,
+// waits. Prints a table, or JSON. Returns an Exit: a lock that was held by two
+// is red, whoever made it; one that its dead holder keeps is not.
+int ComparePeers(const Peers& peers, scenario::CampaignPlan plan, bool json,
                  Context& context);
 
 }  // namespace locklab::cli

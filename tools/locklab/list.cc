@@ -168,7 +168,7 @@ std::vector<Item> ScenarioItems() {
     const scenario::ContentionPlan plan = scenario::PlanOf(scenario);
     items.push_back(
         {std::string(scenario.name),
-         fmt::format("{}\n{} processes, {} threads in each, locks: {}, hold "
+         fmt::format("{}\nprocesses: {}, threads in each: {}, locks: {}, hold "
                      "{}, think {}",
                      scenario.doc, plan.processes, plan.threads, plan.locks,
                      plan.hold.Describe(), plan.think.Describe()),

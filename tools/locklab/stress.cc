@@ -181,13 +181,10 @@ scenario::CampaignPlan CampaignOf(const Flags& flags,
 
 int RunComparison(Flags flags, Context& context) {
   constexpr int kRounds = 3;
-  if (flags.format != "text") {
-    throw UsageError("--compare-peers prints a table; leave out --format");
-  }
   flags.round = std::min(flags.round, flags.duration / kRounds);
   const Peers peers = FindPeers(flags.backends, flags.seed);
   return ComparePeers(peers, CampaignOf(flags, peers.subjects, context),
-                      context);
+                      flags.format == "json", context);
 }
 
 int RunStress(const Flags& flags, Context& context) {
@@ -225,7 +222,7 @@ int RunStress(const Flags& flags, Context& context) {
     proc::Interrupts::Take();
   }
   if (flags.format == "json") {
-    PrintStressJson(run, context.out.stream);
+    PrintStressJson(run, CodeOf(run), context.out.stream);
     return CodeOf(run);
   }
   PrintStressText(run, context.out);

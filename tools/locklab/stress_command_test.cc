@@ -181,6 +181,24 @@ TEST_F(StressTest, PutsTheLocksOfOthersBesideOurs) {
   EXPECT_EQ(broken.code, kExitFailed) << broken.out << broken.err;
 }
 
+TEST_F(StressTest, ComparesPeersInJsonAndExcusesWhatIsNotThere) {
+  const proc::TempDir programs;
+  const std::string mute = WriteProgram(programs / "mute", "exit 1\n");
+  const Ended ended =
+      Stress({"--compare-peers", "--processes=2", "--duration=300ms",
+              "--format=json", "--backend=flock,adapter:" + mute});
+  EXPECT_EQ(ended.code, kExitOk) << ended.out << ended.err;
+  const auto report = nlohmann::json::parse(ended.out);
+  EXPECT_EQ(report["courses"].size(), 1);
+  EXPECT_EQ(report["recoveries"][0]["backend"], "flock");
+  EXPECT_EQ(report["recoveries"][0]["recovered"], 10);
+  EXPECT_GT(report["recoveries"][0]["next_ns"]["p50"], 0);
+  EXPECT_EQ(report["missing"].size(), 1);
+  const Ended alone = Stress({"--backend=adapter:" + mute, "--duration=300ms"});
+  EXPECT_EQ(alone.code, kExitNothingRan) << alone.out << alone.err;
+  EXPECT_NE(alone.out.find(" unsupported: "), std::string::npos) << alone.out;
+}
+
 TEST_F(StressTest, RefusesWhatCannotBe) {
   const struct {
     std::vector<std::string> args;

@@ -103,15 +103,24 @@ std::string Describe(const ContentionPlan& plan) {
 
 // --- text -------------------------------------------------------------------
 
-void PrintWaits(const Course& course, const CourseResult& result,
+// Of the first column: that of the longest name.
+size_t NamesWidth(const StressRun& run) {
+  size_t width = 8;
+  for (const Course& course : run.plan.courses) {
+    width = std::max(width, course.backend.size());
+  }
+  return width;
+}
+
+void PrintWaits(const Course& course, const CourseResult& result, size_t width,
                 std::ostream& out) {
   const ContentionResult& total = result.total;
   const judge::Judgement& judgement = total.judgement;
   const auto wait = judgement.wait.percentiles();
   fmt::print(out,
-             "{:<8} {:>8.0f} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>6.3f} "
+             "{:<{}} {:>8.0f} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>6.3f} "
              "{:>6.3f}{} {:>6.3f} {:>6.3f} {:>5}\n",
-             course.backend, Rate(total), Time(wait.p50), Time(wait.p99),
+             course.backend, width, Rate(total), Time(wait.p50), Time(wait.p99),
              Time(wait.p99_9), Time(wait.p99_99), Time(wait.max),
              Time(judgement.hand_off.percentiles().p50), judgement.hold_share,
              judgement.active_share,
@@ -119,24 +128,24 @@ void PrintWaits(const Course& course, const CourseResult& result,
              SlowestShare(total), Violations(total));
 }
 
-void PrintWaitsHead(std::ostream& out) {
+void PrintWaitsHead(size_t width, std::ostream& out) {
   fmt::print(out,
-             "{:<8} {:>8} {:^44} {:>9} {:>6} {:>6}  {:>6} {:>6} {:>5}\n"
-             "{:<8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>6} {:>6}  "
+             "{:<{}} {:>8} {:^44} {:>9} {:>6} {:>6}  {:>6} {:>6} {:>5}\n"
+             "{:<{}} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>6} {:>6}  "
              "{:>6} {:>6} {:>5}\n",
-             "", "", "wait", "hand-off", "share", "all", "", "slow/", "two",
-             "backend", "locks/s", "p50", "p99", "p99.9", "p99.99", "max",
-             "p50", "held", "active", "jain", "mean", "held");
+             "", width, "", "wait", "hand-off", "share", "all", "", "slow/",
+             "two", "backend", width, "locks/s", "p50", "p99", "p99.9",
+             "p99.99", "max", "p50", "held", "active", "jain", "mean", "held");
 }
 
-void PrintCosts(const Course& course, const CourseResult& result,
+void PrintCosts(const Course& course, const CourseResult& result, size_t width,
                 std::ostream& out) {
   const ContentionResult& total = result.total;
   const judge::Judgement& judgement = total.judgement;
   fmt::print(
       out,
-      "{:<8} {:>9} {:>8} {:>8.2f} {:>8.2f} {:>9} {:>9} {:>8} {:>8} {:>8}\n",
-      course.backend,
+      "{:<{}} {:>9} {:>8} {:>8.2f} {:>8.2f} {:>9} {:>9} {:>8} {:>8} {:>8}\n",
+      course.backend, width,
       Time(static_cast<int64_t>(Each(total.usage.cpu_ns, total))),
       result.calls ? fmt::format("{:.1f}", *result.calls) : "-",
       Each(total.usage.slept, total), Each(total.usage.preempted, total),
@@ -145,13 +154,13 @@ void PrintCosts(const Course& course, const CourseResult& result,
       judgement.timeouts, judgement.acquire_errors + judgement.release_errors);
 }
 
-void PrintCostsHead(std::ostream& out) {
+void PrintCostsHead(size_t width, std::ostream& out) {
   fmt::print(out,
-             "{:<8} {:^37} {:>9} {:>9} {:>8} {:>8} {:>8}\n"
-             "{:<8} {:>9} {:>8} {:>8} {:>8} {:>9} {:>9} {:>8} {:>8} {:>8}\n",
-             "", "for each acquisition:", "hold", "reacquire", "longest",
-             "failed", "", "backend", "cpu", "syscalls", "sleeps", "preempt",
-             "p50", "p50", "streak", "tries", "errors");
+             "{:<{}} {:^37} {:>9} {:>9} {:>8} {:>8} {:>8}\n"
+             "{:<{}} {:>9} {:>8} {:>8} {:>8} {:>9} {:>9} {:>8} {:>8} {:>8}\n",
+             "", width, "for each acquisition:", "hold", "reacquire", "longest",
+             "failed", "", "backend", width, "cpu", "syscalls", "sleeps",
+             "preempt", "p50", "p50", "streak", "tries", "errors");
 }
 
 // Courses of one scenario stand together.
@@ -168,12 +177,13 @@ void ForEachOf(const StressRun& run, const scenario::Scenario& scenario,
 void PrintScenario(const StressRun& run, const Course& first, Console& out) {
   const scenario::Scenario& scenario = *first.scenario;
   std::ostream& to = out.stream;
+  const size_t width = NamesWidth(run);
   fmt::print(to, "\n{}: {}\n\n", scenario.name, Describe(first.plan));
-  PrintWaitsHead(to);
+  PrintWaitsHead(width, to);
   bool idle = false;
   ForEachOf(run, scenario, [&](const Course& c, const CourseResult& r) {
     if (r.rounds == 0) return;
-    PrintWaits(c, r, to);
+    PrintWaits(c, r, width, to);
     idle |= r.total.judgement.active_share < kActive;
   });
   if (idle) {
@@ -182,18 +192,18 @@ void PrintScenario(const StressRun& run, const Course& first, Console& out) {
                "it: what is said of fairness is not sure\n");
   }
   fmt::print(to, "\n");
-  PrintCostsHead(to);
+  PrintCostsHead(width, to);
   ForEachOf(run, scenario, [&](const Course& c, const CourseResult& r) {
-    if (r.rounds > 0) PrintCosts(c, r, to);
+    if (r.rounds > 0) PrintCosts(c, r, width, to);
   });
   ForEachOf(run, scenario, [&](const Course& c, const CourseResult& r) {
     if (!r.excuse.empty()) {
-      fmt::print(to, "{:<8} unsupported: {}\n", c.backend, r.excuse);
+      fmt::print(to, "{:<{}} unsupported: {}\n", c.backend, width, r.excuse);
     } else if (scenario.metrics != nullptr && r.rounds > 0) {
       fmt::print(to, "{}\n",
-                 report::Wrap(fmt::format("{:<8} {}", c.backend,
+                 report::Wrap(fmt::format("{:<{}} {}", c.backend, width,
                                           scenario.metrics(c.plan, r.total)),
-                              WidthOf(out), 9));
+                              WidthOf(out), width + 1));
     }
   });
   ForEachOf(run, scenario, [&](const Course& c, const CourseResult& r) {
@@ -351,6 +361,18 @@ Json CourseJson(const StressRun& run, const Course& course,
   return json;
 }
 
+Json RecoveriesJson(const StressRun& run) {
+  Json recoveries = Json::array();
+  for (const auto& [backend, recovery] : run.recoveries) {
+    recoveries.push_back({{"backend", backend},
+                          {"kills", recovery.kills},
+                          {"recovered", recovery.recovered},
+                          {"next_ns", PercentilesJson(recovery.next)},
+                          {"trouble", recovery.trouble}});
+  }
+  return recoveries;
+}
+
 }  // namespace
 
 std::string ReplayOf(const StressRun& run, const Course& course,
@@ -401,24 +423,28 @@ void PrintStressText(const StressRun& run, Console& out) {
              failed, run.result.complete ? "" : "; cut short by a signal");
 }
 
-void PrintStressJson(const StressRun& run, std::ostream& out) {
+void PrintStressJson(const StressRun& run, Exit code, std::ostream& out) {
   Json courses = Json::array();
   for (size_t i = 0; i < run.plan.courses.size(); ++i) {
     courses.push_back(
         CourseJson(run, run.plan.courses[i], run.result.courses[i]));
   }
-  const Json document = {{"schema_version", 1},
-                         {"suite_version", std::string(kSuiteVersion)},
-                         {"dir", run.dir},
-                         {"seed", run.plan.seed},
-                         {"duration_s", run.duration_s},
-                         {"complete", run.result.complete},
-                         {"canary",
-                          {{"name", run.canary.canary},
-                           {"caught", run.canary.caught},
-                           {"reason", run.canary.reason}}},
-                         {"courses", std::move(courses)},
-                         {"exit_code", static_cast<int>(CodeOf(run))}};
+  Json document = {{"schema_version", 1},
+                   {"suite_version", std::string(kSuiteVersion)},
+                   {"dir", run.dir},
+                   {"seed", run.plan.seed},
+                   {"duration_s", run.duration_s},
+                   {"complete", run.result.complete},
+                   {"canary",
+                    {{"name", run.canary.canary},
+                     {"caught", run.canary.caught},
+                     {"reason", run.canary.reason}}},
+                   {"courses", std::move(courses)},
+                   {"exit_code", static_cast<int>(code)}};
+  if (!run.recoveries.empty()) {
+    document["recoveries"] = RecoveriesJson(run);
+    document["missing"] = run.missing;
+  }
   out << document.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
 }
 

@@ -3,8 +3,10 @@
 #define LOCKLAB_TOOLS_LOCKLAB_STRESS_REPORT_H_
 
 #include <string>
+#include <vector>
 
 #include "stress/run/detector.h"
+#include "stress/run/recovery.h"
 #include "stress/scenarios/campaign.h"
 #include "tools/locklab/command.h"
 
@@ -16,6 +18,14 @@ struct StressRun {
   run::Detection canary;
   std::string dir;
   double duration_s = 0;
+  // Of a comparison with peers: how long a killed holder's lock stays, of each
+  // lock, and which locks are not there.
+  struct LeftByDead {
+    std::string backend;
+    run::Recovery recovery;
+  };
+  std::vector<LeftByDead> recoveries;
+  std::vector<std::string> missing;
 };
 
 [[nodiscard]] Exit CodeOf(const StressRun& run);
@@ -24,7 +34,7 @@ struct StressRun {
                                    const scenario::Course& course,
                                    uint64_t seed);
 void PrintStressText(const StressRun& run, Console& out);
-void PrintStressJson(const StressRun& run, std::ostream& out);
+void PrintStressJson(const StressRun& run, Exit code, std::ostream& out);
 
 }  // namespace locklab::cli
 

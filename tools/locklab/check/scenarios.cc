@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,7 +23,7 @@ constexpr milliseconds kFull{2000};
 constexpr int kMostStretch = 16;
 
 // FNV-1a of the lock's name, so that the locks of a run differ in theirs.
-uint64_t Draw(uint64_t seed, const std::string& name) {
+uint64_t Draw(uint64_t seed, std::string_view name) {
   uint64_t hash = 0xcbf29ce484222325 ^ seed;
   for (const char c : name) {
     hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
@@ -47,7 +49,7 @@ Finding Try(const SubjectFactory& subject, const Scenario& scenario,
   const milliseconds once = plan.quick ? kQuick : kFull;
   for (int stretch = 1;; stretch *= 4) {
     const milliseconds duration = stretch * once;
-    scenario::Course course{.backend = subject.name(),
+    scenario::Course course{.backend = std::string(subject.name()),
                             .subject = &subject,
                             .scenario = &scenario,
                             .plan = scenario::PlanOf(scenario)};

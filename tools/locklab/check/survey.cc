@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "conformance/claims/contest.h"
+#include "conformance/history/log_reader.h"
 #include "conformance/proc/child.h"
 #include "conformance/proc/interrupts.h"
 #include "conformance/proc/temp_dir.h"
@@ -167,10 +168,7 @@ class Surveyor {
   // Where the history of a contest is left; empty: nowhere.
   [[nodiscard]] std::string HistoryOf(const std::string& name) const {
     if (plan_.histories.empty()) return "";
-    std::string file = name;
-    // That of an adapter may be a path.
-    std::replace(file.begin(), file.end(), '/', '_');
-    return plan_.histories + "/" + file;
+    return plan_.histories + "/" + history::LogsNameOf(name);
   }
   [[nodiscard]] LanesPlan Lanes() const {
     return {.lanes = plan_.lanes,
