@@ -5,15 +5,18 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "conformance/canary/canary.h"
 #include "conformance/claims/claim.h"
 #include "conformance/proc/temp_dir.h"
 #include "stress/run/contention.h"
+#include "stress/scenarios/trial.h"
 
 namespace locklab::run {
 namespace {
@@ -48,6 +51,21 @@ std::string NameOf(const testing::TestParamInfo<Case>& info) {
   return name;
 }
 
+class WholeArena final : public ContentionArena {
+ public:
+  WholeArena(std::string dir, uint64_t seed)
+      : dir_(std::move(dir)), seed_(seed) {}
+  std::optional<Finding> Scenarios(const SubjectFactory& subject) override {
+    return scenario::TryScenarios(subject,
+                                  {.dir = dir_, .replay = "", .seed = seed_},
+                                  [] { return true; });
+  }
+
+ private:
+  const std::string dir_;
+  const uint64_t seed_;
+};
+
 class CanaryTest : public testing::TestWithParam<Case> {};
 
 // As often as a check tries its canary: a contest on a machine that is busy
@@ -60,12 +78,12 @@ TEST_P(CanaryTest, IsCaught) {
   ASSERT_NE(claim, nullptr);
   const proc::TempDir dir;
   chmod(dir.path().c_str(), 0755);  // Other users take part.
-  ContentionArena arena;
   Finding finding;
   // Another each time: what a canary needs luck for is found to be so.
   static uint64_t seed = 0;
   for (int i = 0; i < (claim->contest ? kContests : 1); ++i) {
     const auto factory = canary->make(++seed);
+    WholeArena arena(dir.path(), seed);
     finding = RunClaim(*claim,
                        {.subject = *factory,
                         .arena = arena,

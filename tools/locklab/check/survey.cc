@@ -16,13 +16,13 @@
 #include "conformance/proc/interrupts.h"
 #include "conformance/proc/temp_dir.h"
 #include "stress/run/detector.h"
+#include "stress/scenarios/trial.h"
 #include "tools/locklab/check/contest.h"
 #include "tools/locklab/check/deaths.h"
 #include "tools/locklab/check/directory.h"
 #include "tools/locklab/check/environment.h"
 #include "tools/locklab/check/lanes.h"
 #include "tools/locklab/check/latency.h"
-#include "tools/locklab/check/scenarios.h"
 #include "tools/locklab/flags.h"
 
 namespace locklab::check {
@@ -327,7 +327,7 @@ void Surveyor::LetDie(Entry* entry) {
 void Surveyor::PlayScenarios(Entry* entry) {
   if (!AnyJudges(&Claim::scenarios)) return;
   progress_.Stage(fmt::format("{}: scenarios", entry->report.name));
-  const auto found = TryScenarios(
+  const auto found = scenario::TryScenarios(
       *entry->subject->factory,
       {.dir = scratch_.path(),
        .replay = fmt::format("locklab stress --dir={} --backend={}",

@@ -1,6 +1,6 @@
-// Locks under the scenarios of stress/scenarios: a claim judges them.
-#ifndef LOCKLAB_TOOLS_LOCKLAB_CHECK_SCENARIOS_H_
-#define LOCKLAB_TOOLS_LOCKLAB_CHECK_SCENARIOS_H_
+// One lock under all scenarios, for a claim to judge.
+#ifndef LOCKLAB_STRESS_SCENARIOS_TRIAL_H_
+#define LOCKLAB_STRESS_SCENARIOS_TRIAL_H_
 
 #include <cstdint>
 #include <functional>
@@ -10,9 +10,9 @@
 #include "conformance/subject/subject.h"
 #include "conformance/verdict/verdict.h"
 
-namespace locklab::check {
+namespace locklab::scenario {
 
-struct ScenariosPlan {
+struct TrialPlan {
   std::string dir;  // to contend in
   // How failures are to be seen again: "locklab stress --dir=D --backend=link".
   std::string replay;
@@ -24,9 +24,9 @@ struct ScenariosPlan {
 // get enough done to judge by. What follows from them: that of the first that
 // failed, if one did; nullopt: `go_on` said so. Main thread only.
 std::optional<Finding> TryScenarios(const SubjectFactory& subject,
-                                    const ScenariosPlan& plan,
+                                    const TrialPlan& plan,
                                     const std::function<bool()>& go_on);
 
-}  // namespace locklab::check
+}  // namespace locklab::scenario
 
-#endif  // LOCKLAB_TOOLS_LOCKLAB_CHECK_SCENARIOS_H_
+#endif  // LOCKLAB_STRESS_SCENARIOS_TRIAL_H_

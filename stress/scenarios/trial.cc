@@ -1,4 +1,4 @@
-#include "tools/locklab/check/scenarios.h"
+#include "stress/scenarios/trial.h"
 
 #include <fmt/format.h>
 
@@ -11,10 +11,9 @@
 #include "conformance/proc/duration.h"
 #include "stress/scenarios/campaign.h"
 
-namespace locklab::check {
+namespace locklab::scenario {
 namespace {
 
-using scenario::Scenario;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kQuick{150};
@@ -32,9 +31,9 @@ uint64_t Draw(uint64_t seed, std::string_view name) {
 }
 
 std::vector<const Scenario*> Chosen(const SubjectFactory& subject,
-                                    const ScenariosPlan& plan) {
+                                    const TrialPlan& plan) {
   std::vector<const Scenario*> all;
-  for (const Scenario& scenario : scenario::Scenarios()) {
+  for (const Scenario& scenario : Scenarios()) {
     if (scenario.excuse == nullptr || scenario.excuse(subject).empty()) {
       all.push_back(&scenario);
     }
@@ -45,25 +44,25 @@ std::vector<const Scenario*> Chosen(const SubjectFactory& subject,
 
 // With the command that shows the finding again, unless it is good.
 Finding Try(const SubjectFactory& subject, const Scenario& scenario,
-            const ScenariosPlan& plan, const std::function<bool()>& go_on) {
+            const TrialPlan& plan, const std::function<bool()>& go_on) {
   const milliseconds once = plan.quick ? kQuick : kFull;
   for (int stretch = 1;; stretch *= 4) {
     const milliseconds duration = stretch * once;
-    scenario::Course course{.backend = std::string(subject.name()),
-                            .subject = &subject,
-                            .scenario = &scenario,
-                            .plan = scenario::PlanOf(scenario)};
-    scenario::LastFor(duration, &course.plan);
+    Course course{.backend = std::string(subject.name()),
+                  .subject = &subject,
+                  .scenario = &scenario,
+                  .plan = PlanOf(scenario)};
+    LastFor(duration, &course.plan);
     course.plan.dir = plan.dir;
     course.plan.seed = plan.seed;
-    scenario::CampaignPlan campaign{.courses = {std::move(course)},
-                                    .duration = duration,
-                                    .round = duration,
-                                    .seed = plan.seed,
-                                    .count_calls = false,
-                                    .keep = {},
-                                    .progress = nullptr};
-    const scenario::CampaignResult result = scenario::RunCampaign(campaign);
+    CampaignPlan campaign{.courses = {std::move(course)},
+                          .duration = duration,
+                          .round = duration,
+                          .seed = plan.seed,
+                          .count_calls = false,
+                          .keep = {},
+                          .progress = nullptr};
+    const CampaignResult result = RunCampaign(campaign);
     Finding found = result.courses.front().Worst();
     const bool told =
         found.verdict == Verdict::kPass || found.verdict == Verdict::kFail;
@@ -80,7 +79,7 @@ Finding Try(const SubjectFactory& subject, const Scenario& scenario,
 }  // namespace
 
 std::optional<Finding> TryScenarios(const SubjectFactory& subject,
-                                    const ScenariosPlan& plan,
+                                    const TrialPlan& plan,
                                     const std::function<bool()>& go_on) {
   std::string names;
   Finding doubt = Finding::Pass();
@@ -96,4 +95,4 @@ std::optional<Finding> TryScenarios(const SubjectFactory& subject,
   return Finding::Pass("two never held it, and all got it: " + names);
 }
 
-}  // namespace locklab::check
+}  // namespace locklab::scenario
