@@ -134,9 +134,8 @@ TEST_F(CheckTest, TellsWhereProcessesDiedAndWhatCameOfIt) {
 }
 
 TEST_F(CheckTest, PutsLocksToTheScenarios) {
-  const Ended ended =
-      Check({"--backend=flock,canary:no-lock", "--format=json",
-             "--filter=^load.scenarios$", "--seed=3"});
+  const Ended ended = Check({"--backend=flock,canary:no-lock", "--format=json",
+                             "--filter=^load.scenarios$", "--seed=3"});
   EXPECT_EQ(ended.code, kExitFailed) << ended.out << ended.err;
   const json report = json::parse(ended.out);
   const json& sound = report["backends"][0]["claims"][0];
