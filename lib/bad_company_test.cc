@@ -1,5 +1,6 @@
 // Locks in bad company: threads that share an object, a janitor who sweeps lock
 // files away, files that vanish between two looks.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -12,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -188,6 +190,72 @@ TEST_F(BadCompanyTest, DatabaseThatIsSweptAwayIsMadeAgain) {
     EXPECT_TRUE(!error || error == Errc::kLockLost)
         << lock.last_error_message();
   }
+}
+
+// NFS where somebody on this host always has the file open: what is removed
+// stays as .nfs until that is closed, which cannot be removed itself. It makes
+// a record lock of flock, which needs a descriptor that may write.
+class NfsOs final : public os::ForwardingOs {
+ public:
+  os::SysResult FilesystemType(const char*) override {
+    return os::SysResult::Ok(0x6969);
+  }
+  os::SysResult TryLock(int fd, os::KernelLock kind) override {
+    const bool reads = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
+    if (reads) return os::SysResult::Fail(EBADF);
+    return os::ForwardingOs::TryLock(fd, kind);
+  }
+  os::SysResult Unlink(const char* path) override {
+    const std::string name = path;
+    if (name.find("/.nfs") != std::string::npos) {
+      return os::SysResult::Fail(EBUSY);
+    }
+    const std::string silly =
+        name.substr(0, name.rfind('/')) + "/.nfs" + std::to_string(++removed_);
+    return os::ForwardingOs::Rename(path, silly.c_str());
+  }
+  os::SysResult Rename(const char* from, const char* to) override {
+    if (std::string_view(from).find("/.nfs") != std::string_view::npos) {
+      return os::SysResult::Fail(EBUSY);
+    }
+    return os::ForwardingOs::Rename(from, to);
+  }
+
+ private:
+  int removed_ = 0;
+};
+
+TEST_F(BadCompanyTest, RecordsThatAreReadWhileTheyAreRemovedAreNoTrouble) {
+  NfsOs os;
+  for (const char* backend : {"link", "mkdir", "symlink", "pid", "excl"}) {
+    LockFile lock(Path(), {.backend = backend, .os = &os});
+    for (int round = 0; round < 2; ++round) {
+      lock.acquire(0s);
+      lock.release();
+      EXPECT_FALSE(lock.is_locked()) << backend;
+    }
+    // A dead holder's: it is broken by who comes next.
+    const pid_t pid = fork();
+    if (pid == 0) {
+      (new LockFile(Path(), {.backend = backend, .os = &os}))->acquire(0s);
+      _exit(0);
+    }
+    ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
+    lock.acquire(0s);
+    EXPECT_TRUE(lock.i_am_locking()) << backend;
+    lock.release();
+  }
+}
+
+TEST_F(BadCompanyTest, FlockThatNeedsTheRightToWriteCanBeAskedFor) {
+  NfsOs os;
+  LockFile lock(Path(), {.backend = "flock", .os = &os});
+  lock.acquire(0s);
+  lock.release();
+  EXPECT_FALSE(lock.is_locked());
+  std::error_code error;
+  lock.release(error);
+  EXPECT_EQ(error, Errc::kNotLocked) << lock.last_error_message();
 }
 
 }  // namespace

@@ -157,15 +157,27 @@ void DirCell::GiveUp(const Hold& hold) {
   hold.prepared = false;
 }
 
+// NFS keeps a file that somebody on this host has open (who reads the record)
+// as .nfsXXXX where it was, and the directory could not be removed: so there
+// the entry goes to `aside` first, a name that only who does this uses.
+int DirCell::TakeOut(const std::string& entry, const std::string& aside) {
+  if (local_) return os_.Unlink(entry.c_str()).error;
+  const int moved = os_.Rename(entry.c_str(), aside.c_str()).error;
+  const int gone = os_.Unlink(aside.c_str()).error;
+  // Whatever the reply said: if it was there, it was we who moved it.
+  if (moved == 0 || gone == 0) return 0;
+  return moved == ENOENT ? ENOENT : os_.Unlink(entry.c_str()).error;
+}
+
 Status DirCell::Release(const Hold& hold) {
   const std::string entry = lock_path_ + "/" + hold.token;
-  const os::SysResult gone = os_.Unlink(entry.c_str());
-  if (gone.error == ENOENT || gone.error == ENOTDIR) {
+  const int gone = TakeOut(entry, names_.Ticket(hold.ticket));
+  if (gone == ENOENT || gone == ENOTDIR) {
     return Status::Make(Errc::kLockLost, lock_path_ +
                                              " was broken or removed while it "
                                              "was held");
   }
-  if (!gone.ok()) return Status::Failed("remove", entry, gone.error);
+  if (gone != 0) return Status::Failed("remove", entry, gone);
   return RemoveOwnerless(names_.Ticket(hold.ticket));
 }
 
@@ -289,11 +301,12 @@ Status DirCell::Break(const Sight& seen, BreakReason reason, Broke* broke) {
   }
   std::string aside = lock_path_ + ".strangers";
   if (seen.owner.has_value()) {
-    aside = names_.Ticket(TicketName(*seen.owner));
+    const std::string ticket = TicketName(*seen.owner);
+    aside = names_.Ticket(ticket);
     const std::string entry = lock_path_ + "/" + seen.owner->token;
-    const os::SysResult gone = os_.Unlink(entry.c_str());
-    if (gone.error == ENOENT) return Status::Ok();
-    if (!gone.ok()) return Status::Failed("remove", entry, gone.error);
+    const int gone = TakeOut(entry, names_.Broken(ticket));
+    if (gone == ENOENT) return Status::Ok();
+    if (gone != 0) return Status::Failed("remove", entry, gone);
   } else if (reason == BreakReason::kAsked) {
     // A foreign or unreadable lock: what was seen in it goes, as in Python.
     std::vector<std::string> entries;

@@ -58,6 +58,8 @@ class DirCell final : public Backend {
                     bool* again);
   Status Unseen(const Hold& hold, int placed, int looked);
   // Removes the directory that has lost its owner, and what strangers put in.
+  // Removes an entry of the lock directory; returns 0 or an errno.
+  int TakeOut(const std::string& entry, const std::string& aside);
   Status RemoveOwnerless(const std::string& aside);
   void MoveStrangersOut(const std::string& aside);
 

@@ -2,7 +2,8 @@
 //
 // Mechanism: the lock belongs to the open file. Released by the kernel when
 // its last descriptor is closed, at the latest when the holder dies.
-// Needs: a filesystem that carries flock (NFS makes a POSIX lock of it).
+// Needs: a filesystem that carries flock. NFS makes a record lock of it, for
+// which who waits must be allowed to write to the file.
 // Weaknesses: a forked child shares the open file, so that a child which
 // outlives a crashed holder keeps the lock. The kernel cannot be asked who
 // holds it: is_locked() has to try it where the record does not tell.
@@ -43,6 +44,9 @@ class FlockBackend final : public KernelFile {
       return Status::Ok();
     }
     const int error = os_.TryLock(fd, kind_).error;
+    // NFS, which makes a record lock of it, wants the right to write for that;
+    // as a record lock it can be asked for.
+    if (error == EBADF) return KernelFile::IsHeld(fd, text, held);
     if (error == 0) os_.Unlock(fd, kind_);
     *held = error == EAGAIN;
     return error == 0 || *held

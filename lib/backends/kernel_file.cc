@@ -86,6 +86,13 @@ Status KernelFile::TakeOpened(const Hold& hold, Take* take, bool* again) {
                             ErrnoName(error) + "); use a soft backend: mkdir",
                         error);
   }
+  if (error == EBADF && kind_ == os::KernelLock::kFlock) {
+    return Status::Make(Errc::kLockFailed,
+                        "cannot lock " + lock_path_ +
+                            ": this filesystem lets only those lock a file "
+                            "who may write to it; check its permissions",
+                        EACCES);
+  }
   if (error != 0) return Status::Failed("lock", lock_path_, error);
   bool in_place = false;
   const Status status = IsInPlace(info_, &in_place);
