@@ -19,6 +19,8 @@ std::span<const CommandRow> Commands() {
        SetUpExplain},
       {"explore", "Search every interleaving of a lock over model filesystems.",
        SetUpExplore},
+      {"faultfs", "Show a directory again through FUSE, with chosen sins.",
+       SetUpFaultfs},
       {"list", "List the backends or the claims: what a correct lock does.",
        SetUpList},
       {"report", "Report runs that were kept, from their results directory.",

@@ -1,0 +1,117 @@
+// locklab faultfs: a directory shown again through FUSE, with chosen sins: for
+// those who test what stands on a filesystem.
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+#include <sys/prctl.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "stress/faultfs/serve.h"
+#include "tools/locklab/check/directory.h"
+#include "tools/locklab/commands.h"
+#include "tools/locklab/flags.h"
+
+namespace locklab::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Flags {
+  std::string backing;
+  std::vector<std::string> mount_points;
+};
+
+// The absolute path of an empty directory that is not within `backing`.
+std::string UsableMountPoint(const std::string& point,
+                             const std::string& backing) {
+  std::error_code error;
+  const std::string path = fs::canonical(point, error);
+  if (error) {
+    throw UsageError(fmt::format("MOUNTPOINT {}: {}", point, error.message()));
+  }
+  if (!fs::is_directory(path, error)) {
+    throw UsageError(fmt::format("MOUNTPOINT {} is no directory", point));
+  }
+  if (!fs::is_empty(path, error) || error) {
+    throw UsageError(fmt::format(
+        "MOUNTPOINT {} is not empty: what is in it would be hidden; name an "
+        "empty directory",
+        point));
+  }
+  if ((path + "/").starts_with(backing + "/")) {
+    throw UsageError(fmt::format(
+        "MOUNTPOINT {} is within --backing={}, and would show itself", point,
+        backing));
+  }
+  return path;
+}
+
+faultfs::ServeOptions OptionsOf(const Flags& flags) {
+  faultfs::ServeOptions options;
+  if (flags.backing.empty()) {
+    throw UsageError("--backing=DIR is missing: the directory that is shown");
+  }
+  if (flags.mount_points.empty()) {
+    throw UsageError("no MOUNTPOINT: an empty directory to show it in");
+  }
+  options.backing = check::UsableDirectory(flags.backing);
+  for (const std::string& point : flags.mount_points) {
+    const std::string path = UsableMountPoint(point, options.backing);
+    for (const std::string& other : options.mount_points) {
+      if (path == other) {
+        throw UsageError(fmt::format("MOUNTPOINT {} is named twice", point));
+      }
+    }
+    options.mount_points.push_back(path);
+  }
+  options.unmount_when_killed = true;
+  return options;
+}
+
+int Mount(const Flags& flags, Context& context) {
+  const faultfs::ServeOptions options = OptionsOf(flags);
+  const std::string missing = faultfs::WhyNoFuse();
+  if (!missing.empty()) {
+    fmt::print(context.err.stream, "locklab: unsupported: {}\n", missing);
+    return kExitMissingFeature;
+  }
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  const std::string why = faultfs::Serve(options, [&] {
+    for (const std::string& point : options.mount_points) {
+      fmt::print(context.out.stream, "{} is mounted on {}\n", options.backing,
+                 point);
+    }
+    context.out.stream.flush();
+  });
+  if (!why.empty()) {
+    fmt::print(context.err.stream, "locklab: {}\n", why);
+  }
+  context.err.stream.flush();
+  // Threads that serve may still be there.
+  _exit(why.empty() ? kExitOk : kExitFailed);
+}
+
+}  // namespace
+
+Run SetUpFaultfs(CLI::App& app, Context& context) {
+  auto flags = std::make_shared<Flags>();
+  app.add_option("--backing", flags->backing,
+                 "The directory that is shown, and in which all is kept.")
+      ->type_name("DIR");
+  app.add_option("MOUNTPOINT", flags->mount_points,
+                 "Empty directories to show it in. Each is a mount of its own, "
+                 "as two clients of one server have it.")
+      ->type_name("DIR");
+  app.footer(
+      "Serves until it is interrupted, its parent ends, or all is unmounted,\n"
+      "and leaves no mount behind. Exit codes: 0 it served; 1 it could not\n"
+      "mount; 2 usage; 4 there is no FUSE here.");
+  return [flags, &context] { return Mount(*flags, context); };
+}
+
+}  // namespace locklab::cli
