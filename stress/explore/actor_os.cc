@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "stress/explore/stage.h"
+
 namespace locklab::explore {
 
 using lockfile::os::FileType;
@@ -37,13 +39,31 @@ FileType TypeOf(Type type) {
 
 }  // namespace
 
+// Everything that is made out here is not the process's own.
+Result ActorOs::HandOver(const Call& call) {
+  const Stage::Outside outside;
+  return hand_(call);
+}
+
+uint32_t ActorOs::IdOf(std::string_view text) {
+  const Stage::Outside outside;
+  return lexicon_.texts.Id(text);
+}
+
+uint16_t ActorOs::NameOf(std::string_view text) {
+  const Stage::Outside outside;
+  return lexicon_.Name(text);
+}
+
 void ActorOs::Mark(Op op, uint32_t value, std::string_view text) {
+  Stage::Sweep();
   Call call{.op = op, .value = value};
-  call.text = lexicon_.texts.Id(text);
-  (void)hand_(call);
+  call.text = IdOf(text);
+  (void)HandOver(call);
 }
 
 Place ActorOs::PlaceOf(const char* path) const {
+  const Stage::Outside outside;
   std::string_view rest(path);
   if (!rest.starts_with(kDirectory)) return {.name = lexicon_.Name("?")};
   rest.remove_prefix(kDirectory.size());
@@ -56,21 +76,23 @@ Place ActorOs::PlaceOf(const char* path) const {
 }
 
 SysResult ActorOs::OnPath(Op op, const char* path) {
-  return Plain(hand_({.op = op, .path = PlaceOf(path)}));
+  return Plain(HandOver({.op = op, .path = PlaceOf(path)}));
 }
 
 SysResult ActorOs::OnPaths(Op op, const char* from, const char* to) {
-  return Plain(hand_({.op = op, .path = PlaceOf(from), .to = PlaceOf(to)}));
+  return Plain(HandOver({.op = op, .path = PlaceOf(from), .to = PlaceOf(to)}));
 }
 
 SysResult ActorOs::OnFile(Op op, int fd, KernelLock kind) {
-  return Plain(hand_({.op = op,
-                      .kind = static_cast<uint8_t>(kind),
-                      .fd = static_cast<uint8_t>(fd)}));
+  return Plain(HandOver({.op = op,
+                         .kind = static_cast<uint8_t>(kind),
+                         .fd = static_cast<uint8_t>(fd)}));
 }
 
 SysResult ActorOs::Open(const char* path, int flags, mode_t) {
-  return Plain(hand_({.op = Op::kOpen, .path = PlaceOf(path), .flags = flags}));
+  Stage::Sweep();
+  return Plain(
+      HandOver({.op = Op::kOpen, .path = PlaceOf(path), .flags = flags}));
 }
 
 // The tokens of guards do not count holds.
@@ -79,45 +101,53 @@ void ActorOs::NoteHold(std::string_view text) {
   if (hold != 0) hold_ = hold;
 }
 
-SysResult ActorOs::Close(int fd) { return OnFile(Op::kClose, fd); }
+SysResult ActorOs::Close(int fd) {
+  Stage::Sweep();
+  return OnFile(Op::kClose, fd);
+}
 
 SysResult ActorOs::ReadStart(int fd, void* buffer, size_t size) {
-  const Result result = hand_({.op = Op::kReadStart,
-                               .fd = static_cast<uint8_t>(fd),
-                               .value = static_cast<uint32_t>(size)});
+  Stage::Sweep();
+  const Result result = HandOver({.op = Op::kReadStart,
+                                  .fd = static_cast<uint8_t>(fd),
+                                  .value = static_cast<uint32_t>(size)});
   const std::string_view text = lexicon_.texts.Text(result.text);
   if (!text.empty()) std::memcpy(buffer, text.data(), text.size());
   return Plain(result);
 }
 
 SysResult ActorOs::WriteStart(int fd, const void* data, size_t size) {
+  Stage::Sweep();
   const std::string_view text(static_cast<const char*>(data), size);
   NoteHold(text);
-  return Plain(hand_({.op = Op::kWriteStart,
-                      .fd = static_cast<uint8_t>(fd),
-                      .text = lexicon_.texts.Id(text),
-                      .value = static_cast<uint32_t>(size)}));
+  return Plain(HandOver({.op = Op::kWriteStart,
+                         .fd = static_cast<uint8_t>(fd),
+                         .text = IdOf(text),
+                         .value = static_cast<uint32_t>(size)}));
 }
 
 SysResult ActorOs::Truncate(int fd, int64_t size) {
-  return Plain(hand_({.op = Op::kTruncate,
-                      .fd = static_cast<uint8_t>(fd),
-                      .value = static_cast<uint32_t>(size)}));
+  Stage::Sweep();
+  return Plain(HandOver({.op = Op::kTruncate,
+                         .fd = static_cast<uint8_t>(fd),
+                         .value = static_cast<uint32_t>(size)}));
 }
 
 SysResult ActorOs::Link(const char* from, const char* to) {
+  Stage::Sweep();
   return OnPaths(Op::kLink, from, to);
 }
 
 SysResult ActorOs::Symlink(const char* text, const char* path) {
+  Stage::Sweep();
   NoteHold(text);
-  return Plain(hand_({.op = Op::kSymlink,
-                      .path = PlaceOf(path),
-                      .text = lexicon_.Name(text)}));
+  return Plain(HandOver(
+      {.op = Op::kSymlink, .path = PlaceOf(path), .text = NameOf(text)}));
 }
 
 SysResult ActorOs::ReadLink(const char* path, char* buffer, size_t size) {
-  const Result result = hand_({.op = Op::kReadLink, .path = PlaceOf(path)});
+  Stage::Sweep();
+  const Result result = HandOver({.op = Op::kReadLink, .path = PlaceOf(path)});
   if (result.error != 0) return SysResult::Fail(result.error);
   const std::string_view text = lexicon_.texts.Text(result.text);
   const size_t count = std::min(size, text.size());
@@ -126,22 +156,27 @@ SysResult ActorOs::ReadLink(const char* path, char* buffer, size_t size) {
 }
 
 SysResult ActorOs::Unlink(const char* path) {
+  Stage::Sweep();
   return OnPath(Op::kUnlink, path);
 }
 
 SysResult ActorOs::MakeDir(const char* path, mode_t) {
+  Stage::Sweep();
   return OnPath(Op::kMakeDir, path);
 }
 
 SysResult ActorOs::RemoveDir(const char* path) {
+  Stage::Sweep();
   return OnPath(Op::kRemoveDir, path);
 }
 
 SysResult ActorOs::Rename(const char* from, const char* to) {
+  Stage::Sweep();
   return OnPaths(Op::kRename, from, to);
 }
 
 SysResult ActorOs::RenameNoReplace(const char* from, const char* to) {
+  Stage::Sweep();
   return OnPaths(Op::kRenameNoReplace, from, to);
 }
 
@@ -157,23 +192,26 @@ void ActorOs::Fill(const Result& result, FileInfo* info) {
 }
 
 SysResult ActorOs::Lstat(const char* path, FileInfo* info) {
-  const Result result = hand_({.op = Op::kLstat, .path = PlaceOf(path)});
+  Stage::Sweep();
+  const Result result = HandOver({.op = Op::kLstat, .path = PlaceOf(path)});
   if (result.error == 0) Fill(result, info);
   return Plain(result);
 }
 
 SysResult ActorOs::Fstat(int fd, FileInfo* info) {
+  Stage::Sweep();
   const Result result =
-      hand_({.op = Op::kFstat, .fd = static_cast<uint8_t>(fd)});
+      HandOver({.op = Op::kFstat, .fd = static_cast<uint8_t>(fd)});
   if (result.error == 0) Fill(result, info);
   return Plain(result);
 }
 
 SysResult ActorOs::ListDir(const char* path, size_t limit,
                            std::vector<std::string>* names) {
-  const Result result = hand_({.op = Op::kListDir,
-                               .path = PlaceOf(path),
-                               .value = static_cast<uint32_t>(limit)});
+  Stage::Sweep();
+  const Result result = HandOver({.op = Op::kListDir,
+                                  .path = PlaceOf(path),
+                                  .value = static_cast<uint32_t>(limit)});
   std::string_view text = lexicon_.texts.Text(result.text);
   while (!text.empty()) {
     const size_t end = text.find('\n');
@@ -183,36 +221,56 @@ SysResult ActorOs::ListDir(const char* path, size_t limit,
   return Plain(result);
 }
 
-SysResult ActorOs::Touch(const char* path) { return OnPath(Op::kTouch, path); }
+SysResult ActorOs::Touch(const char* path) {
+  Stage::Sweep();
+  return OnPath(Op::kTouch, path);
+}
 
 SysResult ActorOs::FilesystemType(const char*) {
+  Stage::Sweep();
   return SysResult::Ok(model_.magic);
 }
 
 SysResult ActorOs::TryLock(int fd, KernelLock kind) {
+  Stage::Sweep();
   return OnFile(Op::kTryLock, fd, kind);
 }
 
 SysResult ActorOs::Unlock(int fd, KernelLock kind) {
+  Stage::Sweep();
   return OnFile(Op::kUnlock, fd, kind);
 }
 
 SysResult ActorOs::QueryLock(int fd, KernelLock kind, pid_t* holder) {
+  Stage::Sweep();
   *holder = -1;
   return OnFile(Op::kQueryLock, fd, kind);
 }
 
 SysResult ActorOs::WaitLock(int fd, KernelLock kind, TimePoint) {
+  Stage::Sweep();
   return OnFile(Op::kWaitLock, fd, kind);
 }
 
 SysResult ActorOs::WaitEvent(int, int, TimePoint) {
-  const Result result = hand_({.op = Op::kWaitEvent});
+  Stage::Sweep();
+  const Result result = HandOver({.op = Op::kWaitEvent});
   now_ += kLeap;
   return Plain(result);
 }
 
+lockfile::os::TimePoint ActorOs::Now() {
+  Stage::Sweep();
+  return now_;
+}
+
+pid_t ActorOs::Pid() {
+  Stage::Sweep();
+  return kFirstPid + life_.pid;
+}
+
 ProcessIdentity ActorOs::Self() {
+  Stage::Sweep();
   return {.host = std::string("host") + static_cast<char>('0' + life_.host),
           .boot_id = "boot",
           .pid_ns = 1,
@@ -222,7 +280,8 @@ ProcessIdentity ActorOs::Self() {
 }
 
 ProcessStatus ActorOs::Status(pid_t pid) {
-  const Result result = hand_(
+  Stage::Sweep();
+  const Result result = HandOver(
       {.op = Op::kStatus, .value = static_cast<uint32_t>(pid - kFirstPid)});
   // A call that was not answered: nothing is known.
   if (result.error != 0) return {.exists = true};
@@ -232,6 +291,7 @@ ProcessStatus ActorOs::Status(pid_t pid) {
 
 // Tells who asked, so that a token tells its tenure; never the same twice.
 SysResult ActorOs::Random(void* buffer, size_t size) {
+  Stage::Sweep();
   auto* bytes = static_cast<uint8_t*>(buffer);
   std::fill(bytes, bytes + size, uint8_t{0});
   const uint8_t parts[] = {life_.tenure.slot, life_.tenure.incarnation,
@@ -241,6 +301,7 @@ SysResult ActorOs::Random(void* buffer, size_t size) {
 }
 
 ProcessLocal& ActorOs::LocalSlot(const void* key, MakeLocal make) {
+  Stage::Sweep();
   std::unique_ptr<ProcessLocal>& slot = locals_[key];
   if (slot == nullptr) slot = make();
   return *slot;

@@ -88,9 +88,9 @@ class ActorOs final : public lockfile::os::Os {
   // One thread a process: there is nobody to wait for.
   void WaitWhile(std::atomic<uint32_t>*, uint32_t, TimePoint) override {}
   void WakeAll(std::atomic<uint32_t>*) override {}
-  TimePoint Now() override { return now_; }
+  TimePoint Now() override;
   int64_t WallSeconds() override { return 0; }
-  pid_t Pid() override { return kFirstPid + life_.pid; }
+  pid_t Pid() override;
   int64_t ThreadId() override { return Pid(); }
   lockfile::os::ProcessIdentity Self() override;
   lockfile::os::ProcessStatus Status(pid_t pid) override;
@@ -100,6 +100,9 @@ class ActorOs final : public lockfile::os::Os {
 
  private:
   [[nodiscard]] Place PlaceOf(const char* path) const;
+  Result HandOver(const Call& call);
+  [[nodiscard]] uint32_t IdOf(std::string_view text);
+  [[nodiscard]] uint16_t NameOf(std::string_view text);
   SysResult OnPath(Op op, const char* path);
   SysResult OnPaths(Op op, const char* from, const char* to);
   SysResult OnFile(Op op, int fd, KernelLock kind = KernelLock::kFlock);

@@ -79,10 +79,97 @@ class Actors::Thread {
   Fiber fiber_;  // ends before what it uses
 };
 
+// The same on a stage, and what was saved of it.
+class Actors::Play {
+ public:
+  Play(const SubjectFactory& subject, const Model& model, Lexicon& lexicon)
+      : subject_(subject),
+        model_(model),
+        lexicon_(lexicon),
+        stage_([this] { Body(); }) {}
+
+  void Begin(const Life& life) {
+    life_ = life;
+    stage_.Begin();
+    Landed();
+  }
+  void GoOn(const Result& result) {
+    result_ = result;
+    stage_.Resume();
+    Landed();
+  }
+  [[nodiscard]] const Call& next() const { return call_; }
+
+  // Where it is, in bytes, until it goes on.
+  [[nodiscard]] Digest Save() {
+    stage_.Save(&image_);
+    return Stage::DigestOf(image_);
+  }
+  [[nodiscard]] Position at() const { return at_; }
+  void Stand(Position at) { at_ = at; }
+  // What was saved is there, and may be loaded for some time.
+  void Keep(Position at) {
+    at_ = at;
+    kept_.emplace_front(at, image_);
+    kept_at_[at] = kept_.begin();
+    if (kept_.size() <= kMostParked) return;
+    kept_at_.erase(kept_.back().first);
+    kept_.pop_back();
+  }
+  bool Load(Position at) {
+    const auto found = kept_at_.find(at);
+    if (found == kept_at_.end()) return false;
+    kept_.splice(kept_.begin(), kept_, found->second);
+    stage_.Load(found->second->second);
+    at_ = at;
+    return true;
+  }
+
+ private:
+  using Images = std::list<std::pair<Position, std::string>>;
+
+  void Body() {
+    const Life life = life_;
+    ActorOs os(life, model_, lexicon_,
+               [this](const Call& call) { return Hand(call); });
+    try {
+      Run(static_cast<Role>(life.role), subject_, os);
+    } catch (const std::length_error&) {
+      full_ = true;
+    }
+    call_ = Call{.op = Op::kEnd};
+  }
+  Result Hand(const Call& call) {
+    call_ = call;
+    stage_.Yield();
+    return result_;
+  }
+  void Landed() {
+    at_ = kNowhere;
+    if (full_) throw std::length_error("the model has room for 65535 texts");
+  }
+
+  const SubjectFactory& subject_;
+  const Model& model_;
+  Lexicon& lexicon_;
+  Life life_;
+  Call call_;
+  Result result_;
+  bool full_ = false;
+  Position at_ = kNowhere;
+  std::string image_;
+  Images kept_;
+  std::unordered_map<Position, Images::iterator> kept_at_;
+  Stage stage_;
+};
+
 Actors::Actors(const SubjectFactory& subject, const Model& model,
-               Lexicon& lexicon)
+               Lexicon& lexicon, bool merge)
     : subject_(subject), model_(model), lexicon_(lexicon) {
   nodes_.emplace_back();  // kNowhere
+  if (merge && Stage::IsToBeHad()) {
+    play_ = std::make_unique<Play>(subject, model, lexicon);
+  }
 }
 
 Actors::~Actors() = default;
@@ -105,6 +192,16 @@ Position Actors::Begin(const Life& life) {
   if (found != lives_.end()) return begins_[found - lives_.begin()];
   const auto number = static_cast<uint32_t>(lives_.size());
   lives_.push_back(life);
+  if (play_ != nullptr) {
+    if (number == 0) {
+      // What the code makes once and keeps for ever must not be a process's.
+      const Thread warm(life, subject_, model_, lexicon_, {});
+    }
+    ++runs_;
+    play_->Begin(life);
+    begins_.push_back(Arrive(kNowhere, 0, number));
+    return begins_.back();
+  }
   auto thread = std::make_unique<Thread>(life, subject_, model_, lexicon_,
                                          std::vector<uint32_t>());
   ++runs_;
@@ -117,9 +214,16 @@ Position Actors::Begin(const Life& life) {
 Position Actors::After(Position at, uint32_t result) {
   const auto found = after_.find(KeyOf(at, result));
   if (found != after_.end()) return found->second;
+  ++calls_;
+  if (play_ != nullptr) {
+    Bring(at);
+    play_->GoOn(lexicon_.results.Get(result));
+    const Position to = Arrive(at, result, nodes_[at].life);
+    after_.emplace(KeyOf(at, result), to);
+    return to;
+  }
   std::unique_ptr<Thread> thread = At(at);
   thread->GoOn(lexicon_.results.Get(result));
-  ++calls_;
   const Position to = Add(thread->next(), at, result, nodes_[at].life);
   after_.emplace(KeyOf(at, result), to);
   Park(to, std::move(thread));
@@ -134,21 +238,64 @@ std::unique_ptr<Actors::Thread> Actors::At(Position at) {
     parked_at_.erase(found);
     return thread;
   }
-  std::vector<uint32_t> results;
-  for (Position each = at; nodes_[each].parent != kNowhere;
-       each = nodes_[each].parent) {
-    results.push_back(nodes_[each].result);
-  }
-  calls_ += results.size();
+  std::vector<uint32_t> past = PastOf(at);
+  calls_ += past.size();
   auto thread = std::make_unique<Thread>(lives_[nodes_[at].life], subject_,
-                                         model_, lexicon_, std::move(results));
+                                         model_, lexicon_, std::move(past));
   ++runs_;
-  if (lexicon_.calls.Id(thread->next()) != nodes_[at].id) {
-    throw std::logic_error(
-        "the code of " + std::string(subject_.name()) +
-        " is not deterministic: the same results led to another call");
-  }
+  Check(at, thread->next());
   return thread;
+}
+
+// The results that lead there, the last one first.
+std::vector<uint32_t> Actors::PastOf(Position at) const {
+  std::vector<uint32_t> results;
+  for (; nodes_[at].parent != kNowhere; at = nodes_[at].parent) {
+    results.push_back(nodes_[at].result);
+  }
+  return results;
+}
+
+void Actors::Check(Position at, const Call& next) const {
+  if (lexicon_.calls.Id(next) == nodes_[at].id) return;
+  throw std::logic_error(
+      "the code of " + std::string(subject_.name()) +
+      " is not deterministic: the same results led to another call");
+}
+
+Position Actors::Arrive(Position parent, uint32_t result, uint32_t life) {
+  Digest digest{.low = life, .high = 1};
+  const bool ended = play_->next().op == Op::kEnd;
+  if (!ended) digest = play_->Save();
+  // Beside the memory: how often it has waited is counted outside.
+  uint32_t waits = 0;
+  if (parent != kNowhere) {
+    waits = nodes_[parent].waits + (nodes_[parent].call.op == Op::kWaitEvent);
+    digest.high ^= (uint64_t{waits} << 32) * 0x9e3779b97f4a7c15;
+  }
+  digest.low ^= lexicon_.calls.Id(play_->next());
+  const auto known = known_.find(digest);
+  if (known != known_.end()) {
+    if (!ended) play_->Stand(known->second);
+    return known->second;
+  }
+  const Position at = Add(play_->next(), parent, result, life);
+  known_.emplace(digest, at);
+  if (!ended) play_->Keep(at);
+  return at;
+}
+
+void Actors::Bring(Position at) {
+  if (play_->at() == at || play_->Load(at)) return;
+  const std::vector<uint32_t> past = PastOf(at);
+  play_->Begin(lives_[nodes_[at].life]);
+  for (size_t i = past.size(); i-- > 0;) {
+    play_->GoOn(lexicon_.results.Get(past[i]));
+  }
+  ++runs_;
+  calls_ += past.size();
+  Check(at, play_->next());
+  play_->Stand(at);
 }
 
 void Actors::Park(Position at, std::unique_ptr<Thread> thread) {
@@ -162,7 +309,8 @@ void Actors::Park(Position at, std::unique_ptr<Thread> thread) {
 
 size_t Actors::bytes() const {
   constexpr size_t kOfMap = 48;  // a node of it, roughly
-  return nodes_.capacity() * sizeof(Node) + after_.size() * kOfMap;
+  return nodes_.capacity() * sizeof(Node) +
+         (after_.size() + known_.size()) * kOfMap;
 }
 
 }  // namespace locklab::explore

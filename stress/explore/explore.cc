@@ -108,6 +108,7 @@ class Search {
     out_.states = states_.size();
     out_.worlds = worlds_.size();
     out_.positions = machine_.actors().size();
+    out_.merged = machine_.actors().merges();
     out_.bytes = Bytes();
     out_.seconds = Elapsed();
     out_.cpu_seconds = ProcessorTime() - cpu_start_;

@@ -1,7 +1,8 @@
 // Searches all schedules of a scene.
 //
 // Breadth first: the first counterexample is a shortest one. States are kept
-// whole and compared whole, so that nothing is merged that differs. What makes
+// whole and compared whole, so that nothing is merged that differs (but see
+// actors.h on how memories are compared). What makes
 // a state is the world (world.h) and the position of each process (actors.h);
 // of processes that have not begun and do the same, one stands for all.
 #ifndef LOCKLAB_STRESS_EXPLORE_EXPLORE_H_
@@ -47,6 +48,7 @@ struct Exploration {
   size_t bytes = 0;      // of memory, roughly
   double seconds = 0;
   double cpu_seconds = 0;  // of the processor, which others may use as well
+  bool merged = false;     // positions, by what is in the processes' memory
   bool waits_cut = false;  // somebody waited as often as is explored
   // How often a call was made with an outcome (0 or an errno).
   std::map<std::pair<Op, int>, uint64_t> coverage;

@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <memory>
 #include <ostream>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "conformance/subject/subject.h"
@@ -25,7 +27,9 @@ struct Problem {
   uint8_t crashes = 0;
   uint8_t reuses = 0;
   std::string_view model = "posix";
-  uint64_t states = 0;  // exactly; 0: it does not matter
+  // Exactly, where positions are not merged: what a memory looks like is the
+  // compiler's affair. 0: it does not matter.
+  uint64_t states = 0;
 };
 
 void PrintTo(const Problem& problem, std::ostream* out) {
@@ -42,6 +46,7 @@ class Posed {
     scene_.allow(Spend::kCrash) = problem.crashes;
     scene_.allow(Spend::kReuse) = problem.reuses;
     scene_.liveness = !scene_.model->many_hosts;
+    scene_.merge = problem.states == 0;
   }
   Scene& scene() { return scene_; }
 
@@ -120,6 +125,19 @@ TEST_P(Seeded, IsFoundWithASchedule) {
   EXPECT_EQ(told.wrong, bug.wrong) << Table(scene, told);
 }
 
+TEST_P(Seeded, IsFoundAsSoonWithoutMerging) {
+  const SeededBug& bug = GetParam();
+  if (!bug.schedule.empty()) return;
+  const auto subject = MakeSeeded(bug);
+  Scene scene = SceneOf(bug, *subject);
+  const Exploration merged = Explore(scene, {});
+  scene.merge = false;
+  const Exploration whole = Explore(scene, {});
+  ASSERT_TRUE(merged.found.has_value() && whole.found.has_value());
+  EXPECT_EQ(WrongName(merged.found->wrong), WrongName(whole.found->wrong));
+  EXPECT_EQ(merged.found->schedule.size(), whole.found->schedule.size());
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Seeded,
                          testing::ValuesIn(SeededBugs().begin(),
                                            SeededBugs().end()),
@@ -146,6 +164,42 @@ TEST(Search, FindsTheSameWithoutTheReduction) {
   ASSERT_TRUE(found.found.has_value());
   EXPECT_EQ(found.found->wrong, bug.wrong);
 }
+
+std::set<std::pair<Op, int>> OutcomesIn(const Exploration& found) {
+  std::set<std::pair<Op, int>> outcomes;
+  for (const auto& [outcome, count] : found.coverage) outcomes.insert(outcome);
+  return outcomes;
+}
+
+class Merging : public testing::TestWithParam<Problem> {};
+
+TEST_P(Merging, ReachesTheSameWorlds) {
+  Posed posed(GetParam());
+  const Exploration merged = Explore(posed.scene(), {});
+  posed.scene().merge = false;
+  const Exploration whole = Explore(posed.scene(), {});
+  EXPECT_FALSE(whole.merged);
+  EXPECT_TRUE(merged.complete && whole.complete);
+  EXPECT_FALSE(merged.found.has_value() || whole.found.has_value());
+  EXPECT_EQ(merged.worlds, whole.worlds);
+  EXPECT_EQ(OutcomesIn(merged), OutcomesIn(whole));
+  if (merged.merged) {
+    EXPECT_LT(merged.states, whole.states);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Small, Merging,
+    testing::Values(Problem{.backend = "link", .roles = "cc", .crashes = 1},
+                    Problem{.backend = "link", .roles = "cb", .crashes = 1},
+                    Problem{.backend = "mkdir", .roles = "cc", .crashes = 1},
+                    Problem{.backend = "symlink", .roles = "cc", .crashes = 1},
+                    Problem{.backend = "pid", .roles = "ttt"},
+                    Problem{.backend = "excl", .roles = "tt", .crashes = 1},
+                    Problem{.backend = "flock", .roles = "ttt", .crashes = 1},
+                    Problem{.backend = "fcntl", .roles = "cc", .crashes = 1},
+                    Problem{
+                        .backend = "mkdir", .roles = "cc", .model = "smb"}));
 
 TEST(Search, IsInconclusiveWhereABoundIsReached) {
   Posed posed({.backend = "link", .roles = "ccc"});

@@ -26,7 +26,7 @@ bool CanBeRepeated(Op op) {
 Machine::Machine(const Scene& scene)
     : scene_(scene),
       kernel_(*scene.model, scene.link_counts, lexicon_),
-      actors_(*scene.subject, *scene.model, lexicon_) {}
+      actors_(*scene.subject, *scene.model, lexicon_, scene.merge) {}
 
 size_t Machine::bytes() const {
   return lexicon_.texts.bytes() + lexicon_.calls.bytes() +

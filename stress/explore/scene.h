@@ -66,6 +66,9 @@ struct Scene {
   // Whether calls that nobody else can notice, nor change the result of, are
   // made together with the call before them: see Kernel::IsQuiet.
   bool reduce = true;
+  // Whether positions of a process's code are one where its memory is the same:
+  // see actors.h.
+  bool merge = true;
 
   [[nodiscard]] uint8_t& allow(Spend what) {
     return allowed[static_cast<size_t>(what)];
