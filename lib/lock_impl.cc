@@ -301,7 +301,8 @@ bool LockFile::Impl::AwaitTurn(Deadline deadline,
   waiter_->WatchHolder(line_.ahead_pid());
   const Waiter::Watched watched = waiter_->WatchGone(line_.ahead());
   if (watched == Waiter::Watched::kNew) return false;
-  if (watched == Waiter::Watched::kNot && line_.is_long()) {
+  if (watched == Waiter::Watched::kNot && line_.is_long() &&
+      !backend().looks_are_dear()) {
     competes_ = suspect_ = true;
     return false;
   }

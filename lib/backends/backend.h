@@ -119,6 +119,10 @@ class Backend {
   // nullptr: they do not, or could not be told of a change.
   [[nodiscard]] virtual const LockNames* line() const { return nullptr; }
 
+  // Whether a look or a try costs the holder much: then even a long line is
+  // followed, however little tells that it moves.
+  [[nodiscard]] virtual bool looks_are_dear() const { return false; }
+
   // Shows the others that this hold is waited for, without a try, unless that
   // is shown already.
   virtual Status Queue(const Hold& hold) {

@@ -14,7 +14,9 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -28,11 +30,13 @@ namespace lockfile {
 namespace {
 
 // Another's transaction lasts as long as a disk takes to sync, which is long
-// on a loaded machine. Up to ten seconds every step waits for it, whatever the
-// timeout of the lock: this is not yet waiting for the lock.
-constexpr int kBusySteps = 20'000;
+// on a loaded machine. About ten seconds every step waits for it, whatever the
+// timeout of the lock: this is not yet waiting for the lock. The steps grow, or
+// a thousand who look would leave the one that writes no time to end.
+constexpr int kBusySteps = 140;
+constexpr int kGrowingSteps = 13;
+constexpr auto kFirstBusyStep = std::chrono::microseconds(400);
 constexpr int kTries = 64;  // until a file that others keep removing is ours
-constexpr auto kBusyStep = std::chrono::microseconds(500);
 
 constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS locks (name TEXT PRIMARY KEY, "
@@ -67,7 +71,12 @@ struct OpenGuard : os::ProcessLocal {
 int OnBusy(void* os, int count) {
   if (count >= kBusySteps) return 0;
   auto* seam = static_cast<os::Os*>(os);
-  seam->WaitEvent(-1, -1, seam->Now() + kBusyStep);
+  os::Clock::duration step = kFirstBusyStep;
+  for (int i = 0; i < std::min(count, kGrowingSteps); ++i) step += step / 2;
+  // Give or take a quarter, so that those who were refused together part.
+  const os::TimePoint now = seam->Now();
+  const auto eighths = 6 + now.time_since_epoch().count() / 1000 % 5;
+  seam->WaitEvent(-1, -1, now + step / 8 * eighths);
   return 1;
 }
 
@@ -132,6 +141,9 @@ class SqliteBackend final : public Backend {
   [[nodiscard]] const LockNames* line() const override {
     return local_ ? &names_ : nullptr;
   }
+
+  // Each takes a lock that keeps writers out.
+  [[nodiscard]] bool looks_are_dear() const override { return true; }
 
   Status Queue(const Hold& hold) override {
     if (hold.queued) return Status::Ok();

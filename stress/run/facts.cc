@@ -92,9 +92,11 @@ std::string DescribeHung(const Facts& facts) {
   size_t named = 0;
   for (const judge::ActorSummary& actor : judgement.actors) {
     if (std::find(facts.hung.begin(), facts.hung.end(), actor.actor) ==
-            facts.hung.end() ||
-        named++ == kNamed) {
+        facts.hung.end()) {
       continue;
+    }
+    if (named++ == kNamed) {
+      return text + fmt::format("; and {} more", facts.hung.size() - kNamed);
     }
     text += fmt::format(
         "; worker {}: {} since {:.3f} s, after {} acquisitions", actor.actor,

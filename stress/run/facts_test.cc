@@ -164,6 +164,19 @@ TEST(Conclude, FairIsWhoGetsHalfOfTheMean) {
   }
 }
 
+TEST(Conclude, NamesAFewOfManyThatHang) {
+  Facts facts = Good();
+  facts.contenders = 1000;
+  facts.judgement.actors.resize(1000);
+  for (history::Actor actor = 0; actor < 1000; ++actor) {
+    facts.judgement.actors[actor].actor = actor;
+    facts.hung.push_back(actor);
+  }
+  const std::string reason = Conclude(facts).progress.reason;
+  EXPECT_TRUE(reason.starts_with("1000 of 1000 workers hang; ")) << reason;
+  EXPECT_TRUE(reason.ends_with("; and 996 more")) << reason;
+}
+
 TEST(Conclude, WorkerThatNeverCameIsNotFair) {
   Facts facts = Good();
   facts.judgement.actors.pop_back();
