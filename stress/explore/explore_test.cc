@@ -194,9 +194,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Problem{.backend = "link", .roles = "cb", .crashes = 1},
                     Problem{.backend = "mkdir", .roles = "cc", .crashes = 1},
                     Problem{.backend = "symlink", .roles = "cc", .crashes = 1},
-                    Problem{.backend = "pid", .roles = "ttt"},
+                    Problem{.backend = "pid", .roles = "cc"},
                     Problem{.backend = "excl", .roles = "tt", .crashes = 1},
-                    Problem{.backend = "flock", .roles = "ttt", .crashes = 1},
+                    Problem{.backend = "flock", .roles = "cc", .crashes = 1},
                     Problem{.backend = "fcntl", .roles = "cc", .crashes = 1},
                     Problem{
                         .backend = "mkdir", .roles = "cc", .model = "smb"}));
