@@ -247,6 +247,37 @@ TEST_F(BadCompanyTest, RecordsThatAreReadWhileTheyAreRemovedAreNoTrouble) {
   }
 }
 
+// SMB, which says EACCES for a directory that is in use.
+class SmbOs final : public os::ForwardingOs {
+ public:
+  os::SysResult FilesystemType(const char*) override {
+    return os::SysResult::Ok(0xFE534D42);
+  }
+  os::SysResult RenameNoReplace(const char* from, const char* to) override {
+    const os::SysResult done = os::ForwardingOs::RenameNoReplace(from, to);
+    const bool busy = !done.ok() || ++renamed_ % 2 == 0;
+    return busy ? os::SysResult::Fail(EACCES) : done;
+  }
+
+ private:
+  int renamed_ = 0;
+};
+
+TEST_F(BadCompanyTest, DirectoryInUseIsALockThatIsHeld) {
+  SmbOs os;
+  LockFile lock(Path(), {.backend = "mkdir", .os = &os});
+  LockFile other(Path(), {.backend = "mkdir", .os = &os});
+  for (int round = 0; round < 4; ++round) {
+    lock.acquire(0s);
+    std::error_code error;
+    other.acquire(0s, error);
+    EXPECT_EQ(error, Errc::kAlreadyLocked) << other.last_error_message();
+    other.acquire(5ms, error);
+    EXPECT_EQ(error, Errc::kLockTimeout) << other.last_error_message();
+    lock.release();
+  }
+}
+
 TEST_F(BadCompanyTest, FlockThatNeedsTheRightToWriteCanBeAskedFor) {
   NfsOs os;
   LockFile lock(Path(), {.backend = "flock", .os = &os});

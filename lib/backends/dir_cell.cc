@@ -72,7 +72,21 @@ void DirCell::Discard(const Hold& hold, const std::string& aside) {
   os_.RemoveDir(aside.c_str());
 }
 
+// SMB says EACCES for a directory in which somebody has a file open: the one
+// in the place, or ours that was closed just now. We may write here, or there
+// would be nothing to put into the place.
 int DirCell::Place(const std::string& aside) {
+  int error = 0;
+  for (int attempt = 0; attempt < kLooks; ++attempt) {
+    error = PlaceOnce(aside);
+    if (local_ || error != EACCES) return error;
+    os::FileInfo info;
+    if (os_.Lstat(lock_path_.c_str(), &info).ok()) return EEXIST;
+  }
+  return error;
+}
+
+int DirCell::PlaceOnce(const std::string& aside) {
   if (!replaces_) {
     const int error =
         os_.RenameNoReplace(aside.c_str(), lock_path_.c_str()).error;

@@ -54,6 +54,7 @@ class DirCell final : public Backend {
   void Discard(const Hold& hold, const std::string& aside);
   // Moves the prepared directory into place; the errno of the rename.
   int Place(const std::string& aside);
+  int PlaceOnce(const std::string& aside);
   Status LookInside(const std::vector<std::string>& entries, Sight* sight,
                     bool* again);
   Status Unseen(const Hold& hold, int placed, int looked);

@@ -7,6 +7,8 @@
 // Weaknesses: a forked child shares the open file, so that a child which
 // outlives a crashed holder keeps the lock. The kernel cannot be asked who
 // holds it: is_locked() has to try it where the record does not tell.
+#include <fcntl.h>
+
 #include <cerrno>
 #include <string>
 
@@ -44,9 +46,8 @@ class FlockBackend final : public KernelFile {
       return Status::Ok();
     }
     const int error = os_.TryLock(fd, kind_).error;
-    // NFS, which makes a record lock of it, wants the right to write for that;
-    // as a record lock it can be asked for.
-    if (error == EBADF) return KernelFile::IsHeld(fd, text, held);
+    // NFS, which makes a record lock of it, wants a file open for writing.
+    if (error == EBADF) return TryAsWriter(fd, text, held);
     if (error == 0) os_.Unlock(fd, kind_);
     *held = error == EAGAIN;
     return error == 0 || *held
@@ -55,6 +56,22 @@ class FlockBackend final : public KernelFile {
   }
 
  private:
+  Status TryAsWriter(int fd, const std::string& text, bool* held) {
+    constexpr int kFlags =
+        O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+    const os::SysResult opened = os_.Open(lock_path_.c_str(), kFlags, 0);
+    // Who may not write can still ask for it as the record lock that it is.
+    if (!opened.ok()) return KernelFile::IsHeld(fd, text, held);
+    const int writer = static_cast<int>(opened.value);
+    const int error = os_.TryLock(writer, kind_).error;
+    if (error == 0) os_.Unlock(writer, kind_);
+    os_.Close(writer);
+    *held = error == EAGAIN;
+    return error == 0 || *held
+               ? Status::Ok()
+               : Status::Failed("ask for the lock on", lock_path_, error);
+  }
+
   // Whether the record names a holder that may be alive.
   bool SomebodySigned(const std::string& text) {
     const std::optional<Owner> owner = ParseRecord(text);

@@ -1,9 +1,12 @@
 // The kernel's advisory locks, always exclusive and on the whole file.
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/file.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 
 #include "lib/os/lock_helper.h"
 #include "lib/os/real_os.h"
@@ -26,14 +29,24 @@ int SetLock(int fd, KernelLock kind, short type) {
   return fcntl(fd, kind == KernelLock::kOfd ? F_OFD_SETLK : F_SETLK, &lock);
 }
 
+// Linux says EAGAIN, but SMB's server says EACCES, which POSIX allows fcntl.
+// Elsewhere that is a security module's refusal.
+bool IsHeldByAnother(int fd, int error) {
+  if (error == EAGAIN || error == EWOULDBLOCK) return true;
+  struct statfs found {};
+  if (error != EACCES || fstatfs(fd, &found) != 0) return false;
+  const auto type = static_cast<uint32_t>(found.f_type);
+  return type == CIFS_SUPER_MAGIC || type == SMB2_SUPER_MAGIC;
+}
+
 }  // namespace
 
 SysResult RealOs::TryLock(int fd, KernelLock kind) {
   for (;;) {
     if (SetLock(fd, kind, F_WRLCK) == 0) return SysResult::Ok();
-    if (errno == EINTR) continue;
-    // POSIX lets fcntl say EACCES for "held"; Linux says EAGAIN.
-    return SysResult::Fail(errno == EWOULDBLOCK ? EAGAIN : errno);
+    const int error = errno;
+    if (error == EINTR) continue;
+    return SysResult::Fail(IsHeldByAnother(fd, error) ? EAGAIN : error);
   }
 }
 
