@@ -14,6 +14,7 @@
 #include "conformance/claims/seam.h"
 #include "conformance/proc/barrier.h"
 #include "conformance/proc/child.h"
+#include "conformance/proc/patience.h"
 #include "conformance/proc/shared.h"
 
 namespace locklab::claims {
@@ -197,7 +198,8 @@ void OpenToAll(const ClaimContext& context, Hall* hall, int count) {
 Finding ThousandProcesses(const ClaimContext& context) {
   const size_t wanted = context.quick ? kMany : 1000;
   // Less than what a claim has, so that those who are late can be counted.
-  const nanoseconds bound = context.quick ? 15s : 40s;
+  const nanoseconds bound =
+      proc::Patient<nanoseconds>(context.quick ? 15s : 40s);
   const proc::Shared<Hall> hall;
   Step("starting " + std::to_string(wanted) + " processes");
   auto crowd = Gather(context, &*hall, wanted, bound);

@@ -12,6 +12,7 @@
 
 #include "conformance/claims/claim.h"
 #include "conformance/claims/step.h"
+#include "conformance/proc/patience.h"
 #include "conformance/proc/poll_until.h"
 #include "conformance/subject/subject.h"
 #include "lib/os/os.h"
@@ -23,7 +24,7 @@ using std::chrono::nanoseconds;
 using namespace std::chrono_literals;  // NOLINT: the bodies' vocabulary
 
 // What comes at once on a good day has this long before the body gives up.
-inline constexpr nanoseconds kSoon = 10s;
+inline const nanoseconds kSoon = proc::Patient<nanoseconds>(10s);
 inline constexpr nanoseconds kForever = -1ns;  // as Subject::Acquire has it
 
 // --- ends of a body --------------------------------------------------------

@@ -14,6 +14,7 @@
 #include "conformance/history/log_writer.h"
 #include "conformance/proc/barrier.h"
 #include "conformance/proc/child.h"
+#include "conformance/proc/patience.h"
 #include "conformance/proc/poll_until.h"
 #include "conformance/proc/shared.h"
 #include "conformance/proc/temp_dir.h"
@@ -29,7 +30,7 @@ using namespace std::chrono_literals;
 using proc::Child;
 
 // What is certain to come has this long.
-constexpr auto kSoon = 10s;
+const auto kSoon = proc::Patient(10s);
 
 // What comes at once on a good day, and may not come at all.
 constexpr auto kToPark = 200ms;

@@ -11,6 +11,7 @@
 
 #include "conformance/history/log_writer.h"
 #include "conformance/proc/barrier.h"
+#include "conformance/proc/patience.h"
 #include "conformance/proc/poll_until.h"
 #include "lib/os/forwarding_os.h"
 #include "stress/crash/stepper.h"
@@ -23,7 +24,7 @@ using lockfile::os::Call;
 using lockfile::os::SysResult;
 
 // Whoever does not get the lock by then says so.
-constexpr auto kPatience = 10s;
+const auto kPatience = proc::Patient(10s);
 
 // Nobody waits for it to run out: that its holder died is proven before.
 constexpr auto kLease = 60s;

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "conformance/proc/child.h"
+#include "conformance/proc/patience.h"
 #include "conformance/proc/shared.h"
 
 namespace locklab::run {
@@ -17,7 +18,7 @@ namespace {
 using std::chrono_literals::operator""s;
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds kBound = 10s;
+const auto kBound = proc::Patient<std::chrono::seconds>(10s);
 
 struct Note {
   std::array<char, 400> error{};

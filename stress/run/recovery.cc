@@ -9,6 +9,7 @@
 #include "conformance/proc/child.h"
 #include "conformance/proc/interrupts.h"
 #include "conformance/proc/latch.h"
+#include "conformance/proc/patience.h"
 #include "conformance/proc/shared.h"
 #include "conformance/proc/temp_dir.h"
 
@@ -21,7 +22,7 @@ using history::NowNs;
 using proc::Latch;
 
 // What comes at once on a good day.
-constexpr auto kSoon = 30s;
+const auto kSoon = proc::Patient(30s);
 constexpr int kNevers = 2;
 constexpr int kAsleepMs = 25;
 

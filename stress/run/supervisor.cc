@@ -21,6 +21,7 @@
 #include "conformance/proc/barrier.h"
 #include "conformance/proc/filesystem.h"
 #include "conformance/proc/interrupts.h"
+#include "conformance/proc/patience.h"
 #include "stress/run/aftermath.h"
 
 namespace locklab::run {
@@ -39,7 +40,8 @@ constexpr auto kSlice = 20ms;
 constexpr auto kFaultSlice = 1ms;
 // A lock that nobody got for so long, or for half of the deadline if that is
 // shorter, though all want it, is not merely slow.
-constexpr std::chrono::milliseconds kStandstill = 10s;
+const auto kStandstill =
+    proc::Patient<std::chrono::milliseconds>(std::chrono::seconds(10));
 
 // That all logs together have room for: each is asked for and given back.
 uint64_t MostGrants(const ContentionPlan& plan) {
