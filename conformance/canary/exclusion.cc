@@ -100,7 +100,9 @@ constexpr auto kRows = std::to_array<Canary>({
      .also = "exclusion.two_threads exclusion.two_objects_one_thread "
              "exclusion.herd exclusion.across_links_to_directory "
              "exclusion.data_coherence acquire.waits_while_held release.frees "
-             "stale.live_holder_is_never_broken load.scenarios",
+             "stale.live_holder_is_never_broken load.scenarios "
+             "net.short_partition net.long_partition net.server_restart "
+             "net.bad_network net.client_dies",
      .lock = Make<NoLock>},
     {.name = "unlink-on-release",
      .doc = "flock that removes its file: those who wait for it and those who "

@@ -105,6 +105,8 @@ struct Claim {
   // signals, descriptors. Does not apply to a lock that another process holds
   // for it.
   bool local = false;
+  // Disturbs whatever else uses the filesystem: examined by itself, at the end.
+  bool alone = false;
 };
 
 // Why `claim` does not apply to `subject`; empty: it does.

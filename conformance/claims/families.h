@@ -22,6 +22,7 @@ std::span<const Claim> BreakClaims();
 std::span<const Claim> ProcessClaims();
 std::span<const Claim> NameClaims();
 std::span<const Claim> PeerClaims();
+std::span<const Claim> NetClaims();
 std::span<const Claim> LoadClaims();
 std::span<const Claim> ExhaustionClaims();
 // Of the filesystem itself: primitives.

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "conformance/claims/kit.h"
+#include "conformance/claims/network.h"
 #include "conformance/compat/python_contender.h"
 #include "conformance/proc/child.h"
 #include "conformance/proc/shared.h"
@@ -132,6 +133,10 @@ std::string ProbeInotify(const Place&) {
   return "";
 }
 
+std::string ProbeNetworkFaults(const Place&) {
+  return claims::WhyNoNetworkFaults();
+}
+
 std::string ProbePython(const Place&) {
   return compat::PythonContender::WhyMissing();
 }
@@ -168,6 +173,12 @@ constexpr auto kRows = std::to_array<Feature>({
      .doc = "a filesystem that can rename without replacing",
      .remedy = "use a filesystem that has RENAME_NOREPLACE (NFS has not)",
      .probe = ProbeRenameNoReplace},
+    {.name = "network-faults",
+     .doc = "a network between two clients and a server that can be made fail",
+     .remedy = "run it in a guest, where these claims are named or the profile "
+               "is full: locklab lab run --fs=nfs4.2/2 -- check "
+               "--filter='^net\\.'",
+     .probe = ProbeNetworkFaults},
     {.name = "python3-lockfile",
      .doc = "Python's lockfile, for a foreign peer",
      .remedy = "install the package python3-lockfile",

@@ -7,6 +7,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -191,12 +192,22 @@ std::vector<std::string> WritableFor(const Job& job) {
   return dirs;
 }
 
+// The claims about that take minutes: they are examined where they are named,
+// or where there is time.
+bool WantsFaults(const std::vector<std::string>& args) {
+  return std::any_of(args.begin(), args.end(), [](const std::string& arg) {
+    return arg == "--profile=full" ||
+           (arg.starts_with("--filter=") && arg.find("net") != arg.npos);
+  });
+}
+
 GuestPlan PlanFor(const Variant& variant, const Job& job) {
   return {.name = variant.name,
           .filesystem = std::string(variant.in_guest),
           .clients = variant.mounts,
           .argv = {},
           .writable = WritableFor(job),
+          .faults = WantsFaults(job.args),
           .job = job};
 }
 

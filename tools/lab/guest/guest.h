@@ -32,6 +32,7 @@ struct GuestPlan {
   // at this process's terminal.
   std::vector<std::string> argv;
   std::vector<std::string> writable;  // absolute directories, besides scratch
+  bool faults = false;                // what runs may let the network fail
   Job job;                            // its `args` do not count
   std::chrono::seconds boot = std::chrono::seconds(120);  // until it is ready
   std::chrono::seconds limit = std::chrono::hours(2);     // until its end

@@ -99,6 +99,9 @@ TEST_F(GuestTest, TwoClientsOfOneNfsAndWhatIsSaidAndWrittenComesBack) {
                          touch /mnt/a/file && ls /mnt/b
                          ! touch "$0/other/file" 2>/dev/null || echo written
                          echo found >"$0/results/file"
+                         locklab check --dir=/mnt/a --other-mount=/mnt/b \
+                           --backend=mkdir --filter=across_mounts >&2
+                         echo "check $?"
                          exit 7)",
                          dir_.path()},
                         2);
@@ -109,8 +112,8 @@ TEST_F(GuestTest, TwoClientsOfOneNfsAndWhatIsSaidAndWrittenComesBack) {
   const Result result = RunGuest(plan);
   EXPECT_EQ(result.trouble, "");
   EXPECT_EQ(result.code, 7);
-  EXPECT_EQ(ReadAll(out()), "said\nnfs4\nfile\n");
-  EXPECT_EQ(ReadAll(err()), "complained\n");
+  EXPECT_EQ(ReadAll(out()), "said\nnfs4\nfile\ncheck 0\n") << ReadAll(err());
+  EXPECT_TRUE(ReadAll(err()).starts_with("complained\n"));
   EXPECT_EQ(ReadAll(dir_ / "results/file"), "found\n");
   EXPECT_FALSE(AnyProcessOf(scratch()));
 }
@@ -119,6 +122,9 @@ TEST_F(GuestTest, TwoClientsOfOneSmbAndSignalsAreHandedOn) {
   const GuestPlan plan = Plan("smb vers=3.1.1", {"bash", "-c", R"(
                                findmnt -no FSTYPE /mnt/a
                                touch /mnt/a/file && ls /mnt/b
+                               locklab check --dir=/mnt/a --backend=fcntl \
+                                 --filter='^(release.frees|fork.parent)' >&2
+                               echo "check $?"
                                trap 'echo told; exit 3' TERM
                                echo waits
                                while :; do sleep 0.1; done)"},
@@ -136,7 +142,7 @@ TEST_F(GuestTest, TwoClientsOfOneSmbAndSignalsAreHandedOn) {
   const auto end = run.Wait(proc::In(kLong));
   ASSERT_TRUE(end);
   EXPECT_EQ(end->code, 3) << end->Describe();
-  EXPECT_EQ(ReadAll(out()), "cifs\nfile\nwaits\ntold\n");
+  EXPECT_EQ(ReadAll(out()), "cifs\nfile\ncheck 0\nwaits\ntold\n");
   EXPECT_FALSE(AnyProcessOf(scratch()));
 }
 

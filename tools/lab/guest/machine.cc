@@ -70,7 +70,7 @@ std::vector<std::string> CommandLine(const std::string& kernel,
       kernel, kMemory, "root=/dev/root", "rootfstype=hostfs", "rootflags=/",
       "ro", "init=" + session::InitOf(scratch),
       // What the kernel and init say; it is shown if they fail.
-      "con=null", "con0=null,fd:1", "console=tty0", "quiet",
+      "con=null", "con0=null,fd:1", "console=tty0", "quiet", "panic=-1",
       // What runs inside says, and what it is told.
       "ssl=null", "ssl1=null,fd:4", "umid=guest",
       fmt::format("uml_dir={}/", scratch),

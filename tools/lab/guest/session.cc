@@ -59,6 +59,7 @@ std::vector<std::string> Variables(const GuestPlan& plan) {
       fmt::format("ROWS={}", size.ws_row > 0 ? size.ws_row : 24),
       fmt::format("COLUMNS={}", size.ws_col > 0 ? size.ws_col : 80),
       "WHERE=" + fs::current_path().string(),
+      plan.faults ? "FAULTS=yes" : "FAULTS=no",
   };
 }
 
@@ -74,6 +75,7 @@ void Prepare(const GuestPlan& plan) {
   }
   Write(scratch + "/session", Words(Variables(plan)));
   Write(scratch + "/argv", Words(plan.argv));
+  for (const std::string& dir : plan.writable) fs::create_directories(dir);
   Write(scratch + "/writable", Words(plan.writable));
   // A copy: the guest's own mounts may hide the place where this one is, and
   // it may be built anew meanwhile.

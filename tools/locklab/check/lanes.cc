@@ -16,6 +16,11 @@ struct Lane {
   std::unique_ptr<ClaimRun> run;
 };
 
+bool MayStart(const Job& job, const std::vector<Lane>& lanes) {
+  if (lanes.empty()) return true;
+  return !job.claim->alone && !lanes.front().job->claim->alone;
+}
+
 }  // namespace
 
 void RunInLanes(const LanesPlan& plan, const std::vector<Job>& jobs,
@@ -23,7 +28,8 @@ void RunInLanes(const LanesPlan& plan, const std::vector<Job>& jobs,
   std::vector<Lane> lanes;
   size_t next = 0;
   while (next < jobs.size() || !lanes.empty()) {
-    while (lanes.size() < plan.lanes && next < jobs.size()) {
+    while (lanes.size() < plan.lanes && next < jobs.size() &&
+           MayStart(jobs[next], lanes)) {
       const Job& job = jobs[next++];
       const ClaimContext context{.subject = *job.subject,
                                  .arena = arena,

@@ -29,7 +29,8 @@ struct LanesPlan {
 using FoundFn =
     std::function<bool(const Job&, const Finding&, std::chrono::nanoseconds)>;
 
-// Runs the jobs in their order and tells each finding as it comes. Ends early
+// Runs the jobs in their order, those that disturb others by themselves, and
+// tells each finding as it comes. Ends early
 // on an interrupt (proc::Interrupts); what was under way is killed and not
 // told. Main thread only.
 void RunInLanes(const LanesPlan& plan, const std::vector<Job>& jobs,

@@ -14,6 +14,7 @@
 #include "conformance/history/log_reader.h"
 #include "conformance/proc/child.h"
 #include "conformance/proc/interrupts.h"
+#include "conformance/proc/patience.h"
 #include "conformance/proc/temp_dir.h"
 #include "stress/run/detector.h"
 #include "stress/scenarios/trial.h"
@@ -45,7 +46,7 @@ constexpr double kFullScenariosWork = 20;
 constexpr uint64_t kCanaryTries = 4;
 
 // A feature that is not found within this long is missing.
-constexpr auto kProbeTime = 10s;
+const auto kProbeTime = proc::Patient(10s);
 
 // As expectations name what is no backend.
 constexpr std::string_view kNoBackend = "-";
@@ -176,7 +177,7 @@ class Surveyor {
             .other_dir = other_scratch_,
             .seed = plan_.seed,
             .quick = plan_.quick,
-            .deadline = plan_.claim_deadline};
+            .deadline = proc::Patient(plan_.claim_deadline)};
   }
 
   void Describe();
@@ -350,6 +351,8 @@ void Surveyor::ExamineClaims() {
     }
   }
   if (jobs.empty()) return;
+  std::stable_partition(jobs.begin(), jobs.end(),
+                        [](const Job& job) { return !job.claim->alone; });
   progress_.Stage(fmt::format("{} claims", jobs.size()));
   RunInLanes(Lanes(), jobs, arena_,
              [this](const Job& job, const Finding& finding, auto took) {

@@ -16,14 +16,18 @@
 #
 # FS is the name of the filesystem, KIND its protocol (nfs, smb), OPTIONS those
 # of its mounts, CLIENTS their names; MODE is command or shell, WHERE the
-# directory that the command runs in.
+# directory that the command runs in; FAULTS is yes if the command may let the
+# network fail.
 set -uo pipefail
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
+# A guest is slow, and the slower the busier the host is.
+export LOCKLAB_PATIENCE=4
 export TERM="${TERM:-dumb}"
 readonly kScratch=/run/locklab
 
 # Ends the guest; whatever is still mounted goes with it.
 power_off() {
+  trap - EXIT
   umount "$kScratch" 2>/dev/null || sync
   echo o >/proc/sysrq-trigger
   exec sleep infinity  # it may take a moment, and process 1 must not end
@@ -34,20 +38,6 @@ die() {  # TEXT...
   echo "locklab guest: $*" >&2
   echo "$*" >"$kScratch/error" 2>/dev/null
   power_off
-}
-
-run() {  # COMMAND...
-  "$@" || die "\`$*\` failed with exit code $?"
-}
-
-# A condition that comes by itself, looked for until it is there.
-await() {  # SECONDS COMMAND...
-  local -i end=$((SECONDS + $1))
-  shift
-  until "$@" >/dev/null 2>&1; do
-    ((SECONDS < end)) || return 1
-    sleep 0.05
-  done
 }
 
 mount_system() {
@@ -97,10 +87,6 @@ find_modules() {
   echo /run/kernel/modprobe >/proc/sys/kernel/modprobe  # for the kernel itself
 }
 
-load_modules() {  # NAME...
-  run modprobe -d /run/kernel -a "$@"
-}
-
 # The rest of the host's file tree cannot be changed from here.
 mount_writable() {
   local dir
@@ -128,6 +114,8 @@ run_command() {
   stty -F /dev/ttyS0 raw -echo
   stty -F /dev/ttyS1 raw -echo
   cd "$WHERE" 2>/dev/null || cd /
+  [[ "$FAULTS" != yes ]] ||
+    export LOCKLAB_NETWORK_FAULTS="$kScratch/scripts/faults.sh"
   PATH="$kScratch:$PATH" "${words[@]}" \
     </dev/null >/dev/ttyS0 2>/dev/ttyS1 &
   command=$!
@@ -148,16 +136,11 @@ run_shell() {
 }
 
 main() {
-  local code client part entry
+  local code client
   mount_system
   mount_scratch
-  while IFS= read -r -d '' entry; do
-    declare -g "$entry"
-  done <"$kScratch/session"
-  for part in net nfs smb; do
-    # shellcheck source=/dev/null
-    source "$kScratch/scripts/$part.sh"
-  done
+  # shellcheck source=tools/lab/guest/scripts/parts.sh
+  source "$kScratch/scripts/parts.sh"
   name_hosts
   find_modules
   mount --make-rprivate /
@@ -180,4 +163,6 @@ main() {
   power_off
 }
 
+# A first process that ends is a panic, which takes the console's last words.
+trap power_off EXIT
 main

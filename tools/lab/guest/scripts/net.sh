@@ -6,6 +6,9 @@
 readonly kServer=10.9.0.1
 declare -rA kAddress=([a]=10.9.0.2 [b]=10.9.0.3)
 declare -A client_pid=()
+readonly kClients=/run/clients
+# shellcheck source=/dev/null
+[[ ! -e "$kClients" ]] || source "$kClients"
 
 net_up() {
   load_modules bridge veth
@@ -32,6 +35,7 @@ client_up() {  # CLIENT
   unshare --net --uts --mount --propagation unchanged bash -c "
     hostname client-$client && echo >$ready && exec sleep infinity" &
   client_pid[$client]=$!
+  echo "client_pid[$client]=$!" >>"$kClients"
   read -r <"$ready"
   ip -batch - <<END || return
 link add veth-$client type veth peer name eth0 netns ${client_pid[$client]}

@@ -41,18 +41,30 @@ rpc_up() {
 }
 
 nfs_start() {
+  if is_v3; then run rpc.mountd; else run rpc.mountd -N 3; fi
+  nfs_serve
+  # Nobody has locks to reclaim yet.
+  ! is_v3 && echo Y >/proc/fs/nfsd/v4_end_grace
+  return 0
+}
+
+nfs_serve() {
   if is_v3; then
-    run rpc.mountd
     run rpc.nfsd -V 3 -N 4 8
     # The kernel would find this one's socket for the clients, too.
     rm -f /run/rpcbind.sock
   else
-    run rpc.mountd -N 3
     run rpc.nfsd -N 3 -V 4.0 -V 4.1 -V 4.2 8
   fi
-  # Nobody has locks to reclaim yet.
-  ! is_v3 && echo Y >/proc/fs/nfsd/v4_end_grace
-  return 0
+}
+
+# The server forgets all locks and then waits, for its lease's time, for clients
+# that say which they had.
+nfs_restart() {
+  run rpc.nfsd 0
+  nfs_serve
+  # What a server does when its host boots: the clients of NFSv3 are told.
+  ! is_v3 || sm-notify -f
 }
 
 nfs_mount() {  # CLIENT
