@@ -10,6 +10,7 @@
 #include "conformance/proc/barrier.h"
 #include "conformance/proc/child.h"
 #include "conformance/proc/latch.h"
+#include "conformance/proc/patience.h"
 #include "conformance/proc/shared.h"
 
 namespace locklab::proc {
@@ -96,6 +97,14 @@ TEST(Barrier, TimesOutWhenAPartyNeverComes) {
 TEST(Eventually, LooksOnceMoreAtTheDeadline) {
   EXPECT_TRUE(Eventually([] { return true; }, TimePoint::min()));
   EXPECT_FALSE(Eventually([] { return false; }, In(2ms)));
+}
+
+TEST(Patience, IsAWholeNumberThatMakesSense) {
+  EXPECT_EQ(ParsePatience("4"), 4);
+  EXPECT_EQ(ParsePatience("100"), 100);
+  for (const char* text : {"", "0", "-1", "101", "4x", "4.5", " 4", "four"}) {
+    EXPECT_EQ(ParsePatience(text), 1) << text;
+  }
 }
 
 }  // namespace
