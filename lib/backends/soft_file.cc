@@ -44,7 +44,12 @@ Status SoftFile::TryTake(const Hold& hold, Take* take) {
   Status status = kept ? Status::Ok() : Announce(hold, ticket);
   if (!status.ok()) return status;
   hold.prepared = true;
-  const int error = Place(hold, ticket);
+  int error = Place(hold, ticket);
+  // The directory is there, since the ticket is: SMB keeps the name of a
+  // removed file until its last reader has closed it, and shows it to nobody.
+  if (error == ENOENT && !local_ && os_.Lstat(ticket.c_str(), &info).ok()) {
+    error = EEXIST;
+  }
   if (error == ENOENT && kept) {
     // Somebody cleared our ticket away while we waited: begin anew. What stands
     // there may bear its inode number by now, and is not ours.
