@@ -212,20 +212,20 @@ Position Actors::Begin(const Life& life) {
 }
 
 Position Actors::After(Position at, uint32_t result) {
-  const auto found = after_.find(KeyOf(at, result));
-  if (found != after_.end()) return found->second;
+  const uint32_t* const found = after_.Find(KeyOf(at, result));
+  if (found != nullptr) return *found;
   ++calls_;
   if (play_ != nullptr) {
     Bring(at);
     play_->GoOn(lexicon_.results.Get(result));
     const Position to = Arrive(at, result, nodes_[at].life);
-    after_.emplace(KeyOf(at, result), to);
+    after_.Add(KeyOf(at, result), to);
     return to;
   }
   std::unique_ptr<Thread> thread = At(at);
   thread->GoOn(lexicon_.results.Get(result));
   const Position to = Add(thread->next(), at, result, nodes_[at].life);
-  after_.emplace(KeyOf(at, result), to);
+  after_.Add(KeyOf(at, result), to);
   Park(to, std::move(thread));
   return to;
 }
@@ -309,8 +309,8 @@ void Actors::Park(Position at, std::unique_ptr<Thread> thread) {
 
 size_t Actors::bytes() const {
   constexpr size_t kOfMap = 48;  // a node of it, roughly
-  return nodes_.capacity() * sizeof(Node) +
-         (after_.size() + known_.size()) * kOfMap;
+  return nodes_.capacity() * sizeof(Node) + after_.bytes() +
+         known_.size() * kOfMap;
 }
 
 }  // namespace locklab::explore

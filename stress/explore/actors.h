@@ -20,6 +20,7 @@
 
 #include "conformance/subject/subject.h"
 #include "stress/explore/actor_os.h"
+#include "stress/explore/interner.h"
 #include "stress/explore/program.h"
 #include "stress/explore/stage.h"
 
@@ -84,7 +85,7 @@ class Actors {
   std::vector<Life> lives_;
   std::vector<Position> begins_;  // of lives_
   std::vector<Node> nodes_;
-  std::unordered_map<uint64_t, Position> after_;
+  NumberMap after_;
   // Threads that stand at a position and can go on from there.
   Parked parked_;
   std::unordered_map<Position, Parked::iterator> parked_at_;

@@ -156,8 +156,10 @@ class Search {
     if (Bytes() > limits_.memory) {
       out_.bound = "memory of " + std::to_string(limits_.memory >> 20) + " MiB";
     } else if (limits_.time.count() > 0 &&
-               Elapsed() * 1000 > static_cast<double>(limits_.time.count())) {
-      out_.bound = "time of " + std::to_string(limits_.time.count()) + " ms";
+               (ProcessorTime() - cpu_start_) * 1000 >
+                   static_cast<double>(limits_.time.count())) {
+      out_.bound =
+          "processor time of " + std::to_string(limits_.time.count()) + " ms";
     } else if (go_on_ && !go_on_()) {
       out_.bound = "a signal";
     }
@@ -201,7 +203,7 @@ class Search {
     bool fresh = false;
     const uint32_t number = states_.Add(state, from, choice, &fresh);
     if (!fresh || !scene_.liveness) return true;
-    const Wrong wrong = machine_.Conclude(moment);
+    const Wrong wrong = machine_.Conclude(moment, state.world);
     return wrong == Wrong::kNothing || Found(wrong, states_.WayTo(number));
   }
 

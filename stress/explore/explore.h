@@ -25,7 +25,7 @@ namespace locklab::explore {
 struct Limits {
   size_t memory = size_t{2} << 30;    // bytes, roughly
   uint32_t depth = 0;                 // steps; 0: no limit
-  std::chrono::milliseconds time{0};  // 0: no limit
+  std::chrono::milliseconds time{0};  // of the processor; 0: no limit
 };
 
 struct Counterexample {

@@ -95,6 +95,54 @@ class Interner {
   size_t used_ = 0;
 };
 
+// Numbers for numbers, kept in one piece. The greatest key is not to be used.
+class NumberMap {
+ public:
+  NumberMap() : items_(1024) {}
+
+  [[nodiscard]] const uint32_t* Find(uint64_t key) const {
+    const Item& item = items_[At(key)];
+    return item.key == key ? &item.value : nullptr;
+  }
+  // Does nothing where the key is known.
+  void Add(uint64_t key, uint32_t value) {
+    Item& item = items_[At(key)];
+    if (item.key == key) return;
+    item = {key, value};
+    if (++size_ * 2 > items_.size()) Grow();
+  }
+  [[nodiscard]] size_t size() const { return size_; }
+  [[nodiscard]] size_t bytes() const { return items_.size() * sizeof(Item); }
+
+ private:
+  static constexpr uint64_t kNone = ~uint64_t{0};
+  struct Item {
+    uint64_t key = kNone;
+    uint32_t value = 0;
+  };
+
+  [[nodiscard]] size_t At(uint64_t key) const {
+    uint64_t hash = key * 0x9e3779b97f4a7c15;
+    hash ^= hash >> 29;
+    size_t at = hash & (items_.size() - 1);
+    while (items_[at].key != key && items_[at].key != kNone) {
+      at = (at + 1) & (items_.size() - 1);
+    }
+    return at;
+  }
+
+  void Grow() {
+    std::vector<Item> old(items_.size() * 2);
+    old.swap(items_);
+    for (const Item& item : old) {
+      if (item.key != kNone) items_[At(item.key)] = item;
+    }
+  }
+
+  std::vector<Item> items_;
+  size_t size_ = 0;
+};
+
 // The same for plain values that have no padding.
 template <typename T>
 class ValueInterner {

@@ -31,19 +31,23 @@ Machine::Machine(const Scene& scene)
 size_t Machine::bytes() const {
   return lexicon_.texts.bytes() + lexicon_.calls.bytes() +
          lexicon_.results.bytes() + actors_.bytes() +
-         concluded_worlds_.bytes() + concluded_.size() * 40;
+         concluded_worlds_.bytes() + concluded_.bytes() + left_alone_.bytes();
+}
+
+Life Machine::LifeOf(const Moment& moment, int slot, Role role) const {
+  const Process& process = moment.world.processes[slot];
+  const int host = scene_.model->many_hosts ? slot : 0;
+  return {.tenure = {.slot = static_cast<uint8_t>(slot),
+                     .incarnation = process.incarnation,
+                     .round = process.round},
+          .pid = process.pid,
+          .start = process.start,
+          .host = static_cast<uint8_t>(host),
+          .role = static_cast<uint8_t>(role)};
 }
 
 Position Machine::Enter(Moment* moment, int slot, Role role) {
-  const Process& process = moment->world.processes[slot];
-  const int host = scene_.model->many_hosts ? slot : 0;
-  return actors_.Begin({.tenure = {.slot = static_cast<uint8_t>(slot),
-                                   .incarnation = process.incarnation,
-                                   .round = process.round},
-                        .pid = process.pid,
-                        .start = process.start,
-                        .host = static_cast<uint8_t>(host),
-                        .role = static_cast<uint8_t>(role)});
+  return actors_.Begin(LifeOf(*moment, slot, role));
 }
 
 Moment Machine::Start() {
@@ -220,13 +224,13 @@ Wrong Machine::Settle(Moment* moment, int slot, std::vector<Made>* made) {
     Position& at = moment->at[slot];
     const Call call = actors_.Next(at);
     Result result;
-    if (call.op == Op::kEnd) return EndRound(moment, slot);
+    if (call.op == Op::kEnd) return Sought(EndRound(moment, slot));
     if (call.op == Op::kHold) {
       moment->world.processes[slot].hold = static_cast<uint8_t>(call.value);
       return Wrong::kNothing;
     }
     if (!IsCall(call.op)) {
-      const Wrong wrong = Pass(moment, slot, call);
+      const Wrong wrong = Sought(Pass(moment, slot, call));
       if (wrong != Wrong::kNothing) return wrong;
     } else if (scene_.reduce && kernel_.IsQuiet(moment->world, slot, call)) {
       result = kernel_.Do(moment->world, slot, call);
@@ -290,25 +294,28 @@ void Machine::Aim(World* world, std::string_view target,
 
 Wrong Machine::EndRound(Moment* moment, int slot) {
   World& world = moment->world;
-  for (int i = 0; i < world.files_in_use; ++i) {
-    if (world.files[i].slot == slot) return Wrong::kLeak;
-  }
+  const bool leaks =
+      std::any_of(world.files.begin(), world.files.begin() + world.files_in_use,
+                  [slot](const OpenFile& each) { return each.slot == slot; });
   Process& process = world.processes[slot];
   process.BeginRound();
   ++process.round;
   moment->at[slot] = slot != kJanitor && process.round < scene_.rounds
                          ? Enter(moment, slot, scene_.roles[slot])
                          : kNowhere;
-  return Wrong::kNothing;
+  return leaks ? Wrong::kLeak : Wrong::kNothing;
 }
 
 // --- if the others died now --------------------------------------------------
 
-Wrong Machine::Conclude(const Moment& moment) {
+Wrong Machine::Conclude(const Moment& moment, uint32_t world) {
   bool any = false;
   for (int slot = 0; slot < scene_.processes(); ++slot) {
     if (!IsLive(moment, slot)) continue;
     any = true;
+    // Who else lives, the world tells.
+    const uint64_t key = (static_cast<uint64_t>(world) << 32) | moment.at[slot];
+    if (world != kNoNumber && left_alone_.Find(key) != nullptr) continue;
     Moment alone = moment;
     for (int other = 0; other < scene_.processes(); ++other) {
       if (other == slot || !IsLive(moment, other)) continue;
@@ -317,6 +324,7 @@ Wrong Machine::Conclude(const Moment& moment) {
     }
     const Wrong wrong = RunAlone(std::move(alone), slot);
     if (wrong != Wrong::kNothing) return wrong;
+    if (world != kNoNumber) left_alone_.Add(key, 0);
   }
   return any ? Wrong::kNothing : LookAfter(moment);
 }
@@ -328,7 +336,7 @@ Wrong Machine::RunAlone(Moment moment, int slot) {
     const uint64_t here =
         (static_cast<uint64_t>(concluded_worlds_.Id(moment.world)) << 32) |
         moment.at[slot];
-    if (concluded_.contains(here)) break;
+    if (concluded_.Find(here) != nullptr) break;
     path_.push_back(here);
     const Call& call = actors_.Next(moment.at[slot]);
     if (calls == kAlone || !kernel_.Ready(moment.world, slot, call)) {
@@ -353,7 +361,7 @@ Wrong Machine::RunAlone(Moment moment, int slot) {
     const Wrong wrong = Tidy(moment.world);
     if (wrong != Wrong::kNothing) return wrong;
   }
-  concluded_.insert(path_.begin() + static_cast<ptrdiff_t>(begun), path_.end());
+  for (size_t i = begun; i < path_.size(); ++i) concluded_.Add(path_[i], 0);
   path_.resize(begun);
   return Wrong::kNothing;
 }

@@ -7,8 +7,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "stress/explore/actors.h"
@@ -45,9 +43,13 @@ class Machine {
   [[nodiscard]] bool IsPossible(const Moment& moment, Choice choice);
 
   // Whether each process that lives would get on if all others died now, and
-  // whether nothing would be left in the end.
-  Wrong Conclude(const Moment& moment);
+  // whether nothing would be left in the end. `world`: a number of its own for
+  // each world; kNoNumber: it has none.
+  static constexpr uint32_t kNoNumber = ~uint32_t{0};
+  Wrong Conclude(const Moment& moment, uint32_t world = kNoNumber);
 
+  // Who the process is that begins there now.
+  [[nodiscard]] Life LifeOf(const Moment& moment, int slot, Role role) const;
   [[nodiscard]] bool Holds(const Moment& moment, int slot) const;
   // The reason of the last kFailed, kLitter or kBlocked.
   [[nodiscard]] const std::string& reason() const { return reason_; }
@@ -69,6 +71,11 @@ class Machine {
   Wrong Step(Moment* moment, Choice choice, std::vector<Made>* made);
   Result MakeCall(Moment* moment, Choice choice, const Call& call);
   Wrong Settle(Moment* moment, int slot, std::vector<Made>* made);
+  [[nodiscard]] Wrong Sought(Wrong wrong) const {
+    return scene_.only == Wrong::kNothing || wrong == scene_.only
+               ? wrong
+               : Wrong::kNothing;
+  }
   Wrong Pass(Moment* moment, int slot, const Call& mark);
   Wrong Released(const Process& process, uint32_t code);
   static void Aim(World* world, std::string_view target,
@@ -84,7 +91,8 @@ class Machine {
   Actors actors_;
   std::array<Position, kMaxProcesses> first_{};  // where they begin
   Worlds concluded_worlds_;
-  std::unordered_set<uint64_t> concluded_;
+  NumberMap concluded_;   // by the process that is left alone, and its world
+  NumberMap left_alone_;  // the same, before the others died
   std::vector<uint64_t> path_;  // of the present RunAlone
   std::string reason_;
 };

@@ -18,6 +18,22 @@
 
 namespace locklab::explore {
 
+// What may be found wrong.
+enum class Wrong : uint8_t {
+  kNothing,
+  kTwoHolders,
+  kLostUnasked,  // a holder lost it, and nobody had been asked to break it
+  kNotLearnt,    // it was broken, and its holder was not told
+  kFailed,       // an operation failed for no reason
+  kDeadlock,     // nobody can go on
+  kBlocked,      // the dead block the living
+  kLitter,       // something stays when all are done
+  kLeak,         // a descriptor stays open
+};
+// "two-holders" and a sentence.
+[[nodiscard]] std::string_view WrongName(Wrong wrong);
+[[nodiscard]] std::string_view WrongDoc(Wrong wrong);
+
 // What happens next, and to which process.
 enum class Event : uint8_t {
   kStep,       // its next call is made
@@ -69,28 +85,15 @@ struct Scene {
   // Whether positions of a process's code are one where its memory is the same:
   // see actors.h.
   bool merge = true;
+  // What is looked for; kNothing: all that may be wrong. Else the rest is
+  // passed over, as if it were right.
+  Wrong only = Wrong::kNothing;
 
   [[nodiscard]] uint8_t& allow(Spend what) {
     return allowed[static_cast<size_t>(what)];
   }
   [[nodiscard]] int processes() const { return static_cast<int>(roles.size()); }
 };
-
-// What may be found wrong.
-enum class Wrong : uint8_t {
-  kNothing,
-  kTwoHolders,
-  kLostUnasked,  // a holder lost it, and nobody had been asked to break it
-  kNotLearnt,    // it was broken, and its holder was not told
-  kFailed,       // an operation failed for no reason
-  kDeadlock,     // nobody can go on
-  kBlocked,      // the dead block the living
-  kLitter,       // something stays when all are done
-  kLeak,         // a descriptor stays open
-};
-// "two-holders" and a sentence.
-[[nodiscard]] std::string_view WrongName(Wrong wrong);
-[[nodiscard]] std::string_view WrongDoc(Wrong wrong);
 
 }  // namespace locklab::explore
 

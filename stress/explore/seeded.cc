@@ -80,6 +80,15 @@ constexpr auto kBugs = std::to_array<SeededBug>({
      .model = "posix",
      .roles = "ttb",
      .wrong = Wrong::kNotLearnt},
+    {.name = "release-of-a-successor",
+     .doc = "the same, and what comes of it",
+     .canary = "release-by-name",
+     .model = "posix",
+     .roles = "ttb",
+     .wrong = Wrong::kTwoHolders,
+     .rounds = 2,
+     .only = true,
+     .schedule = "a7,c18,b7,a14"},
     {.name = "check-then-unlink",
      .doc = "a release that looks whose the lock is, then removes it by name",
      .canary = "look-then-unlink-release",
@@ -87,6 +96,15 @@ constexpr auto kBugs = std::to_array<SeededBug>({
      .roles = "ttb",
      .wrong = Wrong::kLostUnasked,
      .schedule = "a10,b2,c11,a,b2,c4,b2,c2,b6"},
+    {.name = "check-then-unlink-a-successor",
+     .doc = "the same, and what comes of it",
+     .canary = "look-then-unlink-release",
+     .model = "posix",
+     .roles = "ttb",
+     .wrong = Wrong::kTwoHolders,
+     .rounds = 2,
+     .only = true,
+     .schedule = "a10,c18,b7,a14"},
     {.name = "inode-not-rechecked",
      .doc = "an flock on a file that has lost its name",
      .canary = "unlink-on-release",
@@ -188,6 +206,7 @@ Scene SceneOf(const SeededBug& bug, const SubjectFactory& subject) {
   scene.allow(Spend::kReuse) = bug.reuses;
   scene.allow(Spend::kStaleLook) = bug.stale_looks;
   scene.link_counts = true;
+  if (bug.only) scene.only = bug.wrong;
   scene.liveness = bug.wrong == Wrong::kBlocked || bug.wrong == Wrong::kLitter;
   return scene;
 }

@@ -24,6 +24,8 @@ struct SeededBug {
   uint8_t crashes = 0;
   uint8_t reuses = 0;
   uint8_t stale_looks = 0;
+  // What else it does wrong is passed over.
+  bool only = false;
   // Shows it, where the search for it takes more than a second.
   std::string_view schedule = "";
 };

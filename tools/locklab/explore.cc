@@ -13,8 +13,10 @@
 #include <vector>
 
 #include "conformance/proc/interrupts.h"
+#include "conformance/proc/temp_dir.h"
 #include "conformance/report/text.h"
 #include "lib/errors.h"
+#include "stress/explore/replay.h"
 #include "stress/explore/tell.h"
 #include "tools/locklab/check/progress.h"
 #include "tools/locklab/commands.h"
@@ -28,22 +30,27 @@ namespace {
 using explore::Event;
 using explore::Exploration;
 using explore::Model;
+using explore::Role;
 using explore::Scene;
 using Json = nlohmann::ordered_json;
+
+// What is searched where nobody says how many processes there are.
+constexpr uint64_t kProcesses[] = {2, 3};
 
 struct Flags {
   std::string backends;
   std::string models;
   std::string roles;
   std::string replay;
+  std::string dir;  // of the replay; "": in the model
   std::string format = "text";
-  uint64_t processes = 2;
+  uint64_t processes = 0;  // 0: each of kProcesses
   uint64_t rounds = 1;
   uint64_t waits = 1;
   uint64_t allowed[explore::kSpends] = {1};
   uint64_t depth = 0;
   uint64_t memory_mb = 1024;
-  uint64_t seconds = 0;
+  uint64_t seconds = 3;
 };
 
 // One lock in one model.
@@ -72,12 +79,18 @@ std::vector<const Model*> ParseModels(const std::string& list) {
   return models;
 }
 
-std::vector<explore::Role> ParseRoles(const Flags& flags) {
+// The processes of each search.
+std::vector<std::vector<explore::Role>> ParseRoles(const Flags& flags) {
   std::vector<explore::Role> roles;
   std::vector<std::string_view> names;
   for (const auto& row : explore::Roles()) names.push_back(row.name);
   if (flags.roles.empty()) {
-    return {flags.processes, explore::Role::kContend};
+    std::vector<std::vector<explore::Role>> all;
+    for (const uint64_t count : kProcesses) {
+      if (flags.processes == 0) all.emplace_back(count, Role::kContend);
+    }
+    if (all.empty()) all.emplace_back(flags.processes, Role::kContend);
+    return all;
   }
   for (const std::string& word : ParseList("--role", flags.roles)) {
     const std::string_view name = ParseChoice("--role", word, names);
@@ -89,26 +102,35 @@ std::vector<explore::Role> ParseRoles(const Flags& flags) {
     throw UsageError(fmt::format("--role={}: a model has room for {} processes",
                                  flags.roles, explore::kMaxProcesses));
   }
-  return roles;
+  return {roles};
+}
+
+Case CaseOf(const Flags& flags, const NamedSubject& subject, const Model& model,
+            const std::vector<Role>& roles) {
+  Case each{.subject = subject, .scene = {}, .excuse = ""};
+  each.scene.subject = subject.factory.get();
+  each.scene.model = &model;
+  each.scene.roles = roles;
+  each.scene.rounds = static_cast<int>(flags.rounds);
+  each.scene.waits = static_cast<int>(flags.waits);
+  for (int i = 0; i < explore::kSpends; ++i) {
+    each.scene.allowed[i] = static_cast<uint8_t>(flags.allowed[i]);
+  }
+  each.scene.liveness = !model.many_hosts;
+  each.excuse = explore::Excuse(each.scene);
+  return each;
 }
 
 std::vector<Case> CasesOf(const Flags& flags) {
   std::vector<Case> cases;
-  const auto roles = ParseRoles(flags);
+  const auto all_roles = ParseRoles(flags);
+  const auto subjects = ParseSubjects(flags.backends, 0);
   for (const Model* model : ParseModels(flags.models)) {
-    for (const NamedSubject& subject : ParseSubjects(flags.backends, 0)) {
-      Case& each = cases.emplace_back();
-      each.subject = subject;
-      each.scene.subject = subject.factory.get();
-      each.scene.model = model;
-      each.scene.roles = roles;
-      each.scene.rounds = static_cast<int>(flags.rounds);
-      each.scene.waits = static_cast<int>(flags.waits);
-      for (int i = 0; i < explore::kSpends; ++i) {
-        each.scene.allowed[i] = static_cast<uint8_t>(flags.allowed[i]);
+    for (const NamedSubject& subject : subjects) {
+      for (const std::vector<Role>& roles : all_roles) {
+        cases.push_back(CaseOf(flags, subject, *model, roles));
+        if (!cases.back().excuse.empty()) break;
       }
-      each.scene.liveness = !model->many_hosts;
-      each.excuse = explore::Excuse(each.scene);
     }
   }
   return cases;
@@ -119,8 +141,9 @@ std::vector<Case> CasesOf(const Flags& flags) {
 std::string Command(const Case& each, const Flags& flags) {
   std::string out = fmt::format("locklab explore --backend={} --model={}",
                                 each.subject.name, each.scene.model->name);
-  out += flags.roles.empty() ? fmt::format(" --processes={}", flags.processes)
-                             : " --role=" + flags.roles;
+  out += flags.roles.empty()
+             ? fmt::format(" --processes={}", each.scene.processes())
+             : " --role=" + flags.roles;
   if (flags.rounds != 1) out += fmt::format(" --rounds={}", flags.rounds);
   if (flags.waits != 1) out += fmt::format(" --waits={}", flags.waits);
   for (const auto& row : explore::Events()) {
@@ -139,8 +162,11 @@ std::string_view VerdictOf(const Outcome& outcome) {
 
 void PrintRow(const Outcome& outcome, std::ostream& out) {
   const Exploration& found = outcome.found;
-  fmt::print(out, "{:<8} {:<8} ", outcome.of->scene.model->name,
-             outcome.of->subject.name);
+  fmt::print(out, "{:<8} {:<8} {:>5} ", outcome.of->scene.model->name,
+             outcome.of->subject.name,
+             outcome.of->excuse.empty()
+                 ? std::to_string(outcome.of->scene.processes())
+                 : "-");
   if (!outcome.of->excuse.empty()) {
     fmt::print(out, "unsupported: {}\n", outcome.of->excuse);
     return;
@@ -165,6 +191,21 @@ void PrintFound(const Outcome& outcome, const Flags& flags, Console& out) {
       explore::FormatSchedule(found.schedule));
 }
 
+Json BoundsOf(const Flags& flags) {
+  Json out = {{"rounds", flags.rounds},
+              {"waits", flags.waits},
+              {"depth", flags.depth},
+              {"memory_bytes", flags.memory_mb << 20},
+              {"processor_s", flags.seconds}};
+  for (const auto& row : explore::Events()) {
+    if (row.flag.empty()) continue;
+    std::string name(row.flag.substr(2));
+    std::replace(name.begin(), name.end(), '-', '_');
+    out[name] = flags.allowed[static_cast<size_t>(*row.spends)];
+  }
+  return out;
+}
+
 Json JsonOf(const Outcome& outcome, const Flags& flags) {
   const Exploration& found = outcome.found;
   Json coverage = Json::array();
@@ -177,10 +218,13 @@ Json JsonOf(const Outcome& outcome, const Flags& flags) {
   Json out = {{"backend", outcome.of->subject.name},
               {"model", std::string(outcome.of->scene.model->name)},
               {"assumes", std::string(outcome.of->scene.model->assumes)},
+              {"processes", outcome.of->scene.processes()},
+              {"bounds", BoundsOf(flags)},
               {"verdict", std::string(VerdictOf(outcome))},
               {"excuse", outcome.of->excuse},
               {"bound_reached", found.bound},
               {"waits_cut", found.waits_cut},
+              {"positions_merged", found.merged},
               {"states", found.states},
               {"transitions", found.transitions},
               {"depth", found.depth},
@@ -223,9 +267,10 @@ Exit CodeOf(const std::vector<Outcome>& outcomes) {
 
 void PrintAll(const std::vector<Outcome>& outcomes, const Flags& flags,
               Console& out) {
-  fmt::print(out.stream, "{:<8} {:<8} {:<12} {:>10} {:>11} {:>6} {:>8} {:>8}\n",
-             "model", "backend", "verdict", "states", "transitions", "depth",
-             "worlds", "cpu s");
+  fmt::print(out.stream,
+             "{:<8} {:<8} {:>5} {:<12} {:>10} {:>11} {:>6} {:>8} {:>8}\n",
+             "model", "backend", "procs", "verdict", "states", "transitions",
+             "depth", "worlds", "cpu s");
   uint64_t states = 0;
   double cpu = 0;
   for (const Outcome& outcome : outcomes) {
@@ -238,12 +283,39 @@ void PrintAll(const std::vector<Outcome>& outcomes, const Flags& flags,
   }
   fmt::print(out.stream,
              "\n{} states in {:.1f} s of processor time ({:.0f} a second); "
-             "each process waits at most {} times a round\n",
+             "bounds: {} deaths, {} waits a round of each process, {} s of "
+             "processor time and {} MiB a search\n",
              states, cpu, static_cast<double>(states) / std::max(cpu, 1e-9),
-             flags.waits);
+             flags.allowed[0], flags.waits, flags.seconds, flags.memory_mb);
 }
 
 // --- the work ---------------------------------------------------------------
+
+// With real processes, in a directory of its own there.
+int ReplayReally(const Case& each, const explore::Schedule& schedule,
+                 const explore::Told& told, const Flags& flags,
+                 Context& context) {
+  const proc::TempDir dir(flags.dir);
+  const explore::Replayed real =
+      explore::ReplayOn(each.scene, schedule, dir.path());
+  explore::Told shown;
+  shown.calls = real.calls;
+  fmt::print(context.out.stream, "{}\n{}",
+             fmt::format("real processes in {}:", flags.dir),
+             explore::Table(each.scene, shown));
+  if (!real.departed.empty()) {
+    fmt::print(context.out.stream,
+               "\nit goes another way here than in the model: {}\n",
+               real.departed);
+    return kExitInconclusive;
+  }
+  const bool wrong = told.wrong != explore::Wrong::kNothing;
+  fmt::print(context.out.stream,
+             "\n{}: every call did what it does in the model{}\n",
+             !wrong ? "nothing is wrong" : explore::WrongDoc(told.wrong),
+             real.two_held ? "; a witness saw two holders at once" : "");
+  return wrong || real.two_held ? kExitFailed : kExitOk;
+}
 
 int RunReplay(const std::vector<Case>& cases, const Flags& flags,
               Context& context) {
@@ -262,12 +334,15 @@ int RunReplay(const std::vector<Case>& cases, const Flags& flags,
     return kExitNothingRan;
   }
   const explore::Told told = explore::Tell(each.scene, *schedule);
-  context.out.stream << explore::Table(each.scene, told);
+  if (flags.dir.empty()) context.out.stream << explore::Table(each.scene, told);
   if (told.impossible != 0) {
     throw UsageError(fmt::format(
         "--replay={}: step {} cannot happen there; use the flags that were "
         "printed with the schedule",
         flags.replay, told.impossible));
+  }
+  if (!flags.dir.empty()) {
+    return ReplayReally(each, *schedule, told, flags, context);
   }
   if (told.wrong == explore::Wrong::kNothing) {
     fmt::print(context.out.stream, "\nnothing is wrong\n");
@@ -278,7 +353,11 @@ int RunReplay(const std::vector<Case>& cases, const Flags& flags,
   return kExitFailed;
 }
 
-int RunExplore(const Flags& flags, Context& context) {
+int RunExplore(Flags flags, Context& context) {
+  if (!flags.replay.empty() && flags.processes == 0) flags.processes = 2;
+  if (flags.replay.empty() && !flags.dir.empty()) {
+    throw UsageError("--dir is for --replay: the search needs no directory");
+  }
   const std::vector<Case> cases = CasesOf(flags);
   if (!flags.replay.empty()) return RunReplay(cases, flags, context);
   const explore::Limits limits{.memory = flags.memory_mb << 20,
@@ -333,7 +412,8 @@ std::string ModelsDoc() {
 
 void AddBounds(CLI::App& app, Flags* flags) {
   AddNumber(app, "--processes", &flags->processes,
-            "How many processes contend.", 1, explore::kMaxProcesses);
+            "How many processes contend. 0: first two, then three.", 0,
+            explore::kMaxProcesses);
   AddNumber(app, "--rounds", &flags->rounds,
             "How often each takes the lock and gives it back.", 1, 8);
   AddNumber(app, "--waits", &flags->waits,
@@ -349,8 +429,9 @@ void AddBounds(CLI::App& app, Flags* flags) {
   AddNumber(app, "--memory", &flags->memory_mb,
             "MiB after which the search of one lock ends.", 1, 1 << 20);
   AddNumber(app, "--time", &flags->seconds,
-            "Seconds after which the search of one lock ends; 0: no limit.", 0,
-            1'000'000);
+            "Seconds of processor time after which the search of one lock "
+            "ends; 0: no limit.",
+            0, 1'000'000);
 }
 
 }  // namespace
@@ -371,6 +452,10 @@ Run SetUpExplore(CLI::App& app, Context& context) {
   app.add_option("--replay", flags->replay,
                  "Makes the steps of this schedule alone and shows them.")
       ->type_name("SCHEDULE");
+  app.add_option("--dir", flags->dir,
+                 "With --replay: not in the model, but with real processes in "
+                 "this directory, one call at a time.")
+      ->type_name("DIR");
   AddChoice(app, "--format", &flags->format, {"text", "json"},
             "How to print the result.");
   app.footer(

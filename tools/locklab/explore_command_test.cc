@@ -1,6 +1,7 @@
 // locklab explore as its users meet it.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -48,6 +49,13 @@ TEST(Explore, ShowsAScheduleThatShowsItAgain) {
   EXPECT_NE(replayed.out.find("two processes hold the lock at once"),
             std::string::npos)
       << replayed.out;
+  const char* const tmp = std::getenv("TEST_TMPDIR");
+  again.push_back(std::string("--dir=") + (tmp != nullptr ? tmp : "/tmp"));
+  const Ended really = Explore(again);
+  EXPECT_EQ(really.code, kExitFailed) << really.out << really.err;
+  EXPECT_NE(really.out.find("a witness saw two holders at once"),
+            std::string::npos)
+      << really.out;
 }
 
 TEST(Explore, SaysWhereABoundKeptItFromTheEnd) {
@@ -58,8 +66,8 @@ TEST(Explore, SaysWhereABoundKeptItFromTheEnd) {
 }
 
 TEST(Explore, RefusesWhatItCannotRead) {
-  for (const std::string flag :
-       {"--replay=x1", "--model=ext9", "--role=sleep", "--processes=9"}) {
+  for (const std::string flag : {"--replay=x1", "--model=ext9", "--role=sleep",
+                                 "--processes=9", "--dir=/tmp"}) {
     const Ended ended = Explore({"--backend=link", "--model=posix", flag});
     EXPECT_EQ(ended.code, kExitUsage) << flag << ended.out << ended.err;
   }
