@@ -272,7 +272,7 @@ pid_t ActorOs::Pid() {
 ProcessIdentity ActorOs::Self() {
   Stage::Sweep();
   return {.host = std::string("host") + static_cast<char>('0' + life_.host),
-          .boot_id = "boot",
+          .boot_id = std::string("boot") + static_cast<char>('0' + life_.boot),
           .pid_ns = 1,
           .time_ns = 1,
           .pid = Pid(),

@@ -28,6 +28,7 @@ struct Life {
   uint8_t pid = 0;    // from 1; shown as kFirstPid + pid
   uint8_t start = 0;  // when it started
   uint8_t host = 0;
+  uint8_t boot = 0;  // of the host
   uint8_t role = 0;  // an index of Scene::roles
   bool operator==(const Life&) const = default;
 };

@@ -1,6 +1,7 @@
 #include "stress/explore/machine.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <utility>
 
@@ -14,6 +15,12 @@ using lockfile::Errc;
 constexpr int kJanitor = kMaxProcesses;
 // So many calls are enough for one process that nobody disturbs.
 constexpr int kAlone = 600;
+
+// Not those that ask nothing of a disk.
+bool CanFail(Op op) {
+  return IsCall(op) && op != Op::kWaitEvent && op != Op::kStatus &&
+         op != Op::kClose;
+}
 
 bool CanBeRepeated(Op op) {
   return op == Op::kOpen || op == Op::kLink || op == Op::kSymlink ||
@@ -43,6 +50,7 @@ Life Machine::LifeOf(const Moment& moment, int slot, Role role) const {
           .pid = process.pid,
           .start = process.start,
           .host = static_cast<uint8_t>(host),
+          .boot = moment.world.boots[slot],
           .role = static_cast<uint8_t>(role)};
 }
 
@@ -114,6 +122,7 @@ void Machine::Exceptions(const Moment& moment, int slot,
   }
   if (IsFresh(moment, slot)) return;
   if (May(moment, Spend::kCrash)) add(Event::kCrash);
+  if (May(moment, Spend::kReboot)) add(Event::kReboot);
   const Call& call = actors_.Next(moment.at[slot]);
   if (scene_.model->lost_replies && CanBeRepeated(call.op) &&
       May(moment, Spend::kLostReply)) {
@@ -131,6 +140,7 @@ void Machine::Exceptions(const Moment& moment, int slot,
   if (scene_.model->lease_loss && May(moment, Spend::kLeaseLoss)) {
     add(Event::kLeaseLoss);
   }
+  if (CanFail(call.op) && May(moment, Spend::kError)) add(Event::kError);
 }
 
 bool Machine::IsPossible(const Moment& moment, Choice choice) {
@@ -167,6 +177,9 @@ Wrong Machine::Do(Moment* moment, Choice choice, std::vector<Made>* made) {
           Enter(moment, choice.slot, scene_.roles[choice.slot]);
       return Wrong::kNothing;
     }
+    case Event::kReboot:
+      Reboot(moment, choice.slot);
+      return Wrong::kNothing;
     case Event::kLeaseLoss:
       kernel_.DropLocks(world, choice.slot);
       process.endangered = 0xff;
@@ -176,11 +189,31 @@ Wrong Machine::Do(Moment* moment, Choice choice, std::vector<Made>* made) {
   }
 }
 
+// The host of the process boots. Whoever was there and had not done yet begins
+// anew, and is called what it was called before.
+void Machine::Reboot(Moment* moment, int slot) {
+  World& world = moment->world;
+  for (int each = 0; each < kSlots; ++each) {
+    if (scene_.model->many_hosts && each != slot) continue;
+    ++world.boots[each];
+    if (each >= scene_.processes()) continue;
+    const bool begins = IsLive(*moment, each);
+    const int pid = world.processes[each].pid;
+    if (world.processes[each].alive != 0) kernel_.Kill(world, each);
+    moment->at[each] = kNowhere;
+    if (!begins) continue;
+    ++world.processes[each].incarnation;
+    kernel_.Start(world, each, pid, 1);
+    moment->at[each] = Enter(moment, each, scene_.roles[each]);
+  }
+}
+
 // What the operating system makes of a call.
 Result Machine::MakeCall(Moment* moment, Choice choice, const Call& call) {
   World& world = moment->world;
   const int slot = choice.slot;
   Result result;
+  if (choice.event == Event::kError) return Result::Fail(EIO);
   if (choice.event == Event::kStaleLook) {
     (void)kernel_.StaleLook(world, slot, call, &result);
     return result;
@@ -256,8 +289,10 @@ Wrong Machine::Pass(Moment* moment, int slot, const Call& mark) {
       return Released(world.processes[slot], mark.value);
     case Op::kFailed:
       reason_ = std::string(text);
-      return world.of(Spend::kLostReply) == 0 ? Wrong::kFailed
-                                              : Wrong::kNothing;
+      // A reason: it has failed to tell, or what it did.
+      return world.of(Spend::kLostReply) + world.of(Spend::kError) == 0
+                 ? Wrong::kFailed
+                 : Wrong::kNothing;
     default:
       return Wrong::kNothing;
   }
@@ -309,6 +344,10 @@ Wrong Machine::EndRound(Moment* moment, int slot) {
 // --- if the others died now --------------------------------------------------
 
 Wrong Machine::Conclude(const Moment& moment, uint32_t world) {
+  // A release that has failed may leave the lock to a process that lives on.
+  if (moment.world.spent[static_cast<size_t>(Spend::kError)] != 0) {
+    return Wrong::kNothing;
+  }
   bool any = false;
   for (int slot = 0; slot < scene_.processes(); ++slot) {
     if (!IsLive(moment, slot)) continue;

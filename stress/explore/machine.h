@@ -70,6 +70,7 @@ class Machine {
   void Exceptions(const Moment& moment, int slot, std::vector<Choice>* choices);
   Wrong Step(Moment* moment, Choice choice, std::vector<Made>* made);
   Result MakeCall(Moment* moment, Choice choice, const Call& call);
+  void Reboot(Moment* moment, int slot);
   Wrong Settle(Moment* moment, int slot, std::vector<Made>* made);
   [[nodiscard]] Wrong Sought(Wrong wrong) const {
     return scene_.only == Wrong::kNothing || wrong == scene_.only

@@ -39,7 +39,7 @@ struct Board {
   std::array<Named, kMaxProcesses> named{};
 };
 
-enum class Order : uint8_t { kGo, kFromMemory, kTwice };
+enum class Order : uint8_t { kGo, kFromMemory, kTwice, kFail };
 
 // Sent by a process that has come to its next call, or to its end.
 struct Report {
@@ -91,6 +91,8 @@ class Player {
     if (call.op == Op::kHold) {
       int mine = me;
       board_.holder.compare_exchange_strong(mine, 0);
+    } else if (order == Order::kFail) {
+      result = Result::Fail(EIO);
     } else if (order == Order::kFromMemory) {
       result = calls_.LastLook(call);
     } else {
@@ -242,8 +244,10 @@ class Replay {
         Begin(moment, slot);
         out_.calls.push_back({choice.slot, "(begins)"});
         break;
+      case Event::kReboot:
       case Event::kLeaseLoss:
-        throw std::invalid_argument("a lost lease cannot be made here");
+        throw std::invalid_argument(
+            "neither a lost lease nor a boot can be made here");
       default:
         Step(choice, made);
     }
@@ -253,6 +257,7 @@ class Replay {
     Order order = Order::kGo;
     if (choice.event == Event::kStaleLook) order = Order::kFromMemory;
     if (choice.event == Event::kLostReply) order = Order::kTwice;
+    if (choice.event == Event::kError) order = Order::kFail;
     Puppet& puppet = *puppets_[choice.slot];
     for (const Made& each : made) {
       const std::string call = each.call.op == Op::kHold

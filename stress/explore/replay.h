@@ -26,10 +26,10 @@ struct Replayed {
 
 // In `dir`, which exists and is empty. Blocks until all is done; no process
 // is left. Stale looks and lost replies are made by the process itself, which
-// answers from its memory or makes the call twice; lost leases cannot be made.
-// Throws std::invalid_argument where the schedule is impossible in the model,
-// or holds what cannot be made; std::system_error where there are no processes
-// to be had.
+// answers from its memory or makes the call twice, as are errors; lost leases
+// and boots cannot be made. Throws std::invalid_argument where the schedule is
+// impossible in the model, or holds what cannot be made; std::system_error
+// where there are no processes to be had.
 [[nodiscard]] Replayed ReplayOn(const Scene& scene, const Schedule& schedule,
                                 const std::string& dir);
 

@@ -20,6 +20,10 @@ constexpr auto kEvents = std::to_array<EventRow>({
      "How many looks may be behind the times (nfs3, nfs4)."},
     {Event::kLeaseLoss, "lease", Spend::kLeaseLoss, "--lease-losses",
      "How often a client may lose its kernel locks (nfs4)."},
+    {Event::kError, "error", Spend::kError, "--errors",
+     "How many calls may fail with EIO, without effect."},
+    {Event::kReboot, "reboot", Spend::kReboot, "--reboots",
+     "How often a host may boot: new processes have the pids of the dead."},
 });
 
 struct WrongRow {

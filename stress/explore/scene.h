@@ -43,6 +43,8 @@ enum class Event : uint8_t {
   kLostReply,  // the call is made, its reply lost, and the call made again
   kStaleLook,  // a look shows what an earlier one has shown
   kLeaseLoss,  // its host loses its kernel locks
+  kError,      // its next call fails, and does nothing
+  kReboot,     // its host boots: all there die, and begin anew with their pids
 };
 
 struct EventRow {

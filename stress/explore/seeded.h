@@ -23,6 +23,7 @@ struct SeededBug {
   int rounds = 1;
   uint8_t crashes = 0;
   uint8_t reuses = 0;
+  uint8_t reboots = 0;
   uint8_t stale_looks = 0;
   // What else it does wrong is passed over.
   bool only = false;

@@ -39,6 +39,7 @@ uint32_t Worlds::Id(const World& world) {
   *at++ = static_cast<char>(world.files_in_use);
   *at++ = static_cast<char>(world.looks_in_use);
   at = Append(at, world.spent, world.spent.size());
+  at = Append(at, world.boots, world.boots.size());
   at = Append(at, world.processes, world.processes.size());
   at = Append(at, world.inodes, world.inodes_in_use);
   at = Append(at, world.entries, world.entries_in_use);
@@ -54,6 +55,7 @@ void Worlds::Get(uint32_t id, World* world) const {
   world->files_in_use = static_cast<uint8_t>(*at++);
   world->looks_in_use = static_cast<uint8_t>(*at++);
   at = Take(at, &world->spent, world->spent.size());
+  at = Take(at, &world->boots, world->boots.size());
   at = Take(at, &world->processes, world->processes.size());
   at = Take(at, &world->inodes, world->inodes_in_use);
   at = Take(at, &world->entries, world->entries_in_use);

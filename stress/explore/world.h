@@ -29,8 +29,9 @@ enum class Spend : uint8_t {
   kStaleLook,
   kError,
   kLeaseLoss,
+  kReboot,
 };
-inline constexpr int kSpends = static_cast<int>(Spend::kLeaseLoss) + 1;
+inline constexpr int kSpends = static_cast<int>(Spend::kReboot) + 1;
 
 struct Inode {
   Type type = Type::kNone;
@@ -93,6 +94,8 @@ struct World {
   uint8_t files_in_use = 0;
   uint8_t looks_in_use = 0;
   std::array<uint8_t, kSpends> spent{};
+  // Which boot of its host a process belongs to that begins now.
+  std::array<uint8_t, kSlots> boots{};
   std::array<Process, kSlots> processes{};
   std::array<Inode, kMaxInodes> inodes{};
   std::array<Entry, kMaxEntries> entries{};  // by directory, then name
