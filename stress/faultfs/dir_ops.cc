@@ -14,11 +14,6 @@
 namespace locklab::faultfs {
 namespace {
 
-struct Entry {
-  std::string name;
-  struct stat info;  // inode number and type alone
-};
-
 // A directory that somebody reads: the names of when he began, so that what is
 // made or removed meanwhile moves nothing.
 struct Listing {
@@ -71,11 +66,15 @@ void OpenDir(fuse_req_t request, fuse_ino_t number, fuse_file_info* file) {
 }
 
 // As many entries from `offset` on as fit; 0 or an errno.
-int Fill(fuse_req_t request, Listing* listing, off_t offset,
+int Fill(fuse_req_t request, const Node& dir, Listing* listing, off_t offset,
          std::vector<char>* data) {
   const std::lock_guard guard(listing->mutex);
-  const int error = offset == 0 ? ReadAll(listing) : 0;
-  if (error != 0) return error;
+  Volume& volume = Volume::Of(request);
+  if (offset == 0 && !volume.Remember(dir, &listing->entries)) {
+    const int error = ReadAll(listing);
+    if (error != 0) return error;
+    volume.Keep(dir, listing->entries);
+  }
   size_t used = 0;
   for (auto i = static_cast<size_t>(offset); i < listing->entries.size(); ++i) {
     const Entry& entry = listing->entries[i];
@@ -90,10 +89,11 @@ int Fill(fuse_req_t request, Listing* listing, off_t offset,
   return 0;
 }
 
-void ReadDir(fuse_req_t request, fuse_ino_t, size_t size, off_t offset,
+void ReadDir(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
              fuse_file_info* file) {
   std::vector<char> data(size);
-  const int error = Fill(request, ListingOf(file), offset, &data);
+  const Node& dir = *Volume::Of(request).nodes.Of(number);
+  const int error = Fill(request, dir, ListingOf(file), offset, &data);
   // Once it is answered, another thread may release the listing.
   if (error != 0) {
     fuse_reply_err(request, error);

@@ -3,8 +3,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <string>
 #include <vector>
 
+#include "stress/faultfs/names.h"
 #include "stress/faultfs/volume.h"
 
 namespace locklab::faultfs {
@@ -18,10 +21,12 @@ int FdOf(const fuse_file_info* file) { return static_cast<int>(file->fh); }
 
 // Another mount may change the file at any time, so that the kernel must not
 // answer from its cache.
-void Opened(const Node& node, int fd, fuse_file_info* file) {
+void Opened(Volume* volume, const Node& node, int fd, fuse_file_info* file) {
+  const bool cached =
+      node.is_mapped || volume->sins().Find(Sin::kDataCached) != nullptr;
   file->fh = static_cast<uint64_t>(fd);
-  file->direct_io = node.is_mapped ? 0 : 1;
-  file->keep_cache = node.is_mapped ? 1 : 0;
+  file->direct_io = cached ? 0 : 1;
+  file->keep_cache = cached ? 1 : 0;
 }
 
 void Open(fuse_req_t request, fuse_ino_t number, fuse_file_info* file) {
@@ -33,7 +38,7 @@ void Open(fuse_req_t request, fuse_ino_t number, fuse_file_info* file) {
     fuse_reply_err(request, errno);
     return;
   }
-  Opened(node, fd, file);
+  Opened(&Volume::Of(request), node, fd, file);
   // Who asked for it may have been killed since.
   if (fuse_reply_open(request, file) != 0) close(fd);
 }
@@ -41,28 +46,29 @@ void Open(fuse_req_t request, fuse_ino_t number, fuse_file_info* file) {
 void Create(fuse_req_t request, fuse_ino_t parent, const char* name,
             mode_t mode, fuse_file_info* file) {
   Volume& volume = Volume::Of(request);
-  const Node& dir = NodeOf(request, parent);
   int fd = -1;
-  int error = 0;
-  {
+  const int flags = (file->flags | O_CREAT | O_CLOEXEC) & ~O_NOFOLLOW;
+  const MakeAt make = [&](const Node& dir, const std::string& at) {
     const AsUser user(request);
-    fd = openat(dir.fd, name, (file->flags | O_CREAT | O_CLOEXEC) & ~O_NOFOLLOW,
-                mode);
-    error = fd < 0 ? errno : 0;
-  }
-  fuse_entry_param entry{};
-  Node* node = nullptr;
-  if (error == 0) error = volume.nodes.Look(dir, name, &node, &entry.attr);
+    fd = openat(dir.fd, at.c_str(), flags, mode);
+    return fd < 0 ? errno : 0;
+  };
+  Made made;
+  made.again = [&fd] {
+    return OpenAgain("/proc/self/fd/" + std::to_string(fd));
+  };
+  const int error = Make(&volume, Op::kCreate, NodeOf(request, parent),
+                         volume.Fold(name), make, &made);
   if (error != 0) {
     if (fd >= 0) close(fd);
     fuse_reply_err(request, error);
     return;
   }
-  entry.ino = reinterpret_cast<fuse_ino_t>(node);  // NOLINT: NodeTable::Of
-  Opened(*node, fd, file);
+  const fuse_entry_param entry = EntryOf(&volume, made.node, made.info);
+  Opened(&volume, *made.node, fd, file);
   if (fuse_reply_create(request, &entry, file) != 0) {
     close(fd);
-    volume.nodes.Forget(node, 1);
+    volume.nodes.Forget(made.node, 1);
   }
 }
 
@@ -79,6 +85,10 @@ void Read(fuse_req_t request, fuse_ino_t, size_t size, off_t offset,
 
 void Write(fuse_req_t request, fuse_ino_t, const char* data, size_t size,
            off_t offset, fuse_file_info* file) {
+  if (Volume::Of(request).sins().Strike(Sin::kEnospc) != nullptr) {
+    fuse_reply_err(request, ENOSPC);
+    return;
+  }
   const ssize_t put = pwrite(FdOf(file), data, size, offset);
   if (put < 0) {
     fuse_reply_err(request, errno);
@@ -87,18 +97,33 @@ void Write(fuse_req_t request, fuse_ino_t, const char* data, size_t size,
   }
 }
 
+// How long a lock outlives its holder.
+std::chrono::milliseconds Afterlife(Volume* volume) {
+  const Chosen* outlive = volume->sins().Strike(Sin::kLocksOutlive);
+  return outlive != nullptr ? outlive->ms : std::chrono::milliseconds(0);
+}
+
 // Each close(2) of a descriptor: the record locks of the process end with it.
 void Flush(fuse_req_t request, fuse_ino_t number, fuse_file_info* file) {
-  Volume::Of(request).locks().Drop(&NodeOf(request, number), file->lock_owner);
+  Volume& volume = Volume::Of(request);
+  volume.locks().Drop(&NodeOf(request, number), file->lock_owner,
+                      Afterlife(&volume));
   fuse_reply_err(request, 0);
 }
 
 // The last of them.
 void Release(fuse_req_t request, fuse_ino_t number, fuse_file_info* file) {
-  LockDesk& locks = Volume::Of(request).locks();
-  locks.DropHandle(&NodeOf(request, number), file->fh);
-  close(FdOf(file));  // and with it its flock(2) lock
-  locks.Changed();
+  Volume& volume = Volume::Of(request);
+  const auto afterlife = Afterlife(&volume);
+  volume.DropShadow(file->fh);
+  volume.locks().DropHandle(&NodeOf(request, number), file->fh, afterlife);
+  // Its flock(2) lock goes with the last descriptor.
+  if (afterlife.count() > 0) {
+    const int kept = fcntl(FdOf(file), F_DUPFD_CLOEXEC, 0);
+    volume.locks().Later(afterlife, [kept] { close(kept); });
+  }
+  close(FdOf(file));
+  volume.locks().Changed();
   fuse_reply_err(request, 0);
 }
 

@@ -11,9 +11,11 @@
 namespace locklab::faultfs {
 namespace {
 
+using std::chrono::milliseconds;
+
 // Locks that another process lets go, of another mount or on the backing
 // directory itself, are seen by looking.
-constexpr auto kLook = std::chrono::milliseconds(2);
+constexpr auto kLook = milliseconds(2);
 
 int OpenToLock(const std::string& path) {
   for (const int mode : {O_RDWR, O_RDONLY, O_WRONLY}) {
@@ -92,7 +94,11 @@ void LockDesk::Flock(int fd, int operation, Asker asker) {
   if ((operation & LOCK_UN) != 0) Changed();
 }
 
-void LockDesk::Drop(const void* file, uint64_t owner) {
+void LockDesk::Drop(const void* file, uint64_t owner, milliseconds later) {
+  if (later.count() > 0) {
+    Later(later, [=, this] { Drop(file, owner); });
+    return;
+  }
   size_t dropped = 0;
   {
     const std::lock_guard guard(holders_mutex_);
@@ -101,12 +107,24 @@ void LockDesk::Drop(const void* file, uint64_t owner) {
   if (dropped > 0) Changed();
 }
 
-void LockDesk::DropHandle(const void* file, uint64_t handle) {
+void LockDesk::DropHandle(const void* file, uint64_t handle,
+                          milliseconds later) {
+  if (later.count() > 0) {
+    Later(later, [=, this] { DropHandle(file, handle); });
+    return;
+  }
   const std::lock_guard guard(holders_mutex_);
   for (auto it = holders_.lower_bound({file, 0});
        it != holders_.end() && it->first.first == file;) {
     it = it->second.handle == handle ? holders_.erase(it) : std::next(it);
   }
+}
+
+void LockDesk::Later(milliseconds time, std::function<void()> act) {
+  const std::lock_guard guard(mutex_);
+  plans_.push_back({std::chrono::steady_clock::now() + time, std::move(act)});
+  is_changed_ = true;
+  changed_.notify_one();
 }
 
 // --- those who wait ---------------------------------------------------------
@@ -150,17 +168,32 @@ void LockDesk::Round() {
   for (const auto& [waiter, error] : done) waiter.asker.answer(error);
 }
 
+void LockDesk::ActOnPlans() {
+  std::list<Plan> due;
+  {
+    const std::lock_guard guard(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    for (auto it = plans_.begin(); it != plans_.end();) {
+      const auto next = std::next(it);
+      if (it->due <= now) due.splice(due.end(), plans_, it);
+      it = next;
+    }
+  }
+  for (const Plan& plan : due) plan.act();
+}
+
 void LockDesk::Serve(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     {
       std::unique_lock lock(mutex_);
       const auto awake = [this] { return is_changed_; };
-      if (waiters_.empty()) {
+      if (waiters_.empty() && plans_.empty()) {
         changed_.wait(lock, stop, awake);
       } else {
         changed_.wait_for(lock, stop, kLook, awake);
       }
     }
+    ActOnPlans();
     Round();
   }
 }

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -14,6 +15,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 
 namespace locklab::faultfs {
 
@@ -48,11 +50,16 @@ class LockDesk {
   // Locks of open files: flock(2), on a descriptor of the backing file.
   void Flock(int fd, int operation, Asker asker);
 
-  // The process closed the file: its record locks are gone.
-  void Drop(const void* file, uint64_t owner);
+  // The process closed the file: its record locks are gone, `later` if not
+  // now.
+  void Drop(const void* file, uint64_t owner,
+            std::chrono::milliseconds later = {});
   // The open file is no more: record locks that were asked for through it are
   // gone. Changed() has to follow.
-  void DropHandle(const void* file, uint64_t handle);
+  void DropHandle(const void* file, uint64_t handle,
+                  std::chrono::milliseconds later = {});
+  // What is to be done in a while.
+  void Later(std::chrono::milliseconds time, std::function<void()> act);
   // Somebody let something go: those who wait should try again.
   void Changed();
 
@@ -67,6 +74,10 @@ class LockDesk {
     std::function<int()> attempt;  // EAGAIN: not yet
     Asker asker;
   };
+  struct Plan {
+    std::chrono::steady_clock::time_point due;
+    std::function<void()> act;
+  };
   using Key = std::pair<const void*, uint64_t>;
 
   // `attempt` now, and later if it has to wait.
@@ -74,6 +85,8 @@ class LockDesk {
   [[nodiscard]] int Attempt(const Key& key, const std::string& path,
                             uint64_t handle, const struct flock& wanted);
   void Serve(const std::stop_token& stop);
+  // Does what is due.
+  void ActOnPlans();
   // Answers those whose turn has come.
   void Round();
 
@@ -84,6 +97,7 @@ class LockDesk {
   std::condition_variable_any changed_;
   bool is_changed_ = false;
   std::list<Waiter> waiters_;
+  std::list<Plan> plans_;
   std::jthread server_;
 };
 

@@ -36,9 +36,14 @@ int NodeTable::OpenRoot(const std::string& backing) {
 
 int NodeTable::Look(const Node& parent, const char* name, Node** found,
                     struct stat* info) {
+  const int fd = openat(parent.fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  return fd < 0 ? errno : Adopt(fd, name, found, info);
+}
+
+int NodeTable::Adopt(int fd, const char* name, Node** found,
+                     struct stat* info) {
   auto node = std::make_unique<Node>();
-  node->fd = openat(parent.fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-  if (node->fd < 0) return errno;
+  node->fd = fd;
   const int error = node->Stat(info);
   if (error != 0) return error;
   node->dev = info->st_dev;
@@ -49,10 +54,7 @@ int NodeTable::Look(const Node& parent, const char* name, Node** found,
   node->is_mapped = std::string_view(name).ends_with("-shm");
   const std::lock_guard guard(mutex_);
   std::unique_ptr<Node>& known = nodes_[{node->dev, node->ino}];
-  if (known == nullptr) {
-    known = std::move(node);
-    known->number = ++made_;
-  }
+  if (known == nullptr) known = std::move(node);
   ++known->lookups;
   *found = known.get();
   return 0;

@@ -22,7 +22,6 @@ struct Node {
   ino_t ino = 0;
   uint64_t lookups = 0;    // that the kernel has not forgotten yet
   bool is_mapped = false;  // see NodeTable::Look
-  uint64_t number = 0;     // of the nodes of this mount, counted from 1
 
   ~Node();
   Node() = default;
@@ -45,6 +44,9 @@ class NodeTable {
   // one more lookup, or an errno.
   [[nodiscard]] int Look(const Node& parent, const char* name, Node** found,
                          struct stat* info);
+  // The same of a descriptor of O_PATH, which it takes.
+  [[nodiscard]] int Adopt(int fd, const char* name, Node** found,
+                          struct stat* info);
   // One more lookup of a node that is known.
   void Retain(Node* node);
   // The kernel has forgotten that many; with the last one the node goes.
@@ -60,7 +62,6 @@ class NodeTable {
   std::mutex mutex_;
   Node root_;
   std::map<Key, std::unique_ptr<Node>> nodes_;
-  uint64_t made_ = 0;
 };
 
 }  // namespace locklab::faultfs

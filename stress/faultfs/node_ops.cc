@@ -1,13 +1,12 @@
 // Attributes and look-ups.
 #include <fcntl.h>
-#include <sys/fsuid.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <string>
 
 #include "stress/faultfs/volume.h"
 
@@ -18,8 +17,24 @@ Node* NodeOf(fuse_req_t request, fuse_ino_t number) {
   return Volume::Of(request).nodes.Of(number);
 }
 
-void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  ReplyLooked(request, *NodeOf(request, parent), name);
+void Lookup(fuse_req_t request, fuse_ino_t parent, const char* typed) {
+  Volume& volume = Volume::Of(request);
+  const Node& dir = *NodeOf(request, parent);
+  const std::string name = volume.Fold(typed);
+  Node* node = nullptr;
+  struct stat info {};
+  int error = volume.nodes.Look(dir, name.c_str(), &node, &info);
+  if (error == ENOENT) {
+    const int ghost = volume.ghosts().Find(dir, name.c_str());
+    if (ghost >= 0) {
+      error = volume.nodes.Adopt(ghost, name.c_str(), &node, &info);
+    }
+  }
+  if (error != 0) {
+    fuse_reply_err(request, error);
+  } else {
+    ReplyEntry(request, node, info);
+  }
 }
 
 void Forget(fuse_req_t request, fuse_ino_t number, uint64_t lookups) {
@@ -42,7 +57,9 @@ void ReplyAttributes(fuse_req_t request, const Node& node) {
   if (error != 0) {
     fuse_reply_err(request, error);
   } else {
-    fuse_reply_attr(request, &info, kNoCache);
+    Volume& volume = Volume::Of(request);
+    volume.Disguise(&info);
+    fuse_reply_attr(request, &info, volume.AttributeTime());
   }
 }
 
@@ -116,47 +133,7 @@ void StatFs(fuse_req_t request, fuse_ino_t number) {
   }
 }
 
-// The library functions change all threads of the process.
-void BecomeInThread(uid_t uid, gid_t gid) {
-  syscall(SYS_setfsgid, gid);
-  syscall(SYS_setfsuid, uid);
-}
-
 }  // namespace
-
-AsUser::AsUser(fuse_req_t request) {
-  const fuse_ctx* user = fuse_req_ctx(request);
-  if (geteuid() != 0 || (user->uid == 0 && user->gid == getegid())) return;
-  changed_ = true;
-  BecomeInThread(user->uid, user->gid);
-}
-
-AsUser::~AsUser() {
-  if (changed_) BecomeInThread(geteuid(), getegid());
-}
-
-void ReplyEntry(fuse_req_t request, Node* node, const struct stat& info) {
-  fuse_entry_param entry{};
-  entry.ino = reinterpret_cast<fuse_ino_t>(node);  // NOLINT: NodeTable::Of
-  entry.attr = info;
-  entry.attr_timeout = kNoCache;
-  entry.entry_timeout = kNoCache;
-  // The kernel did not hear of it if the answer is lost.
-  if (fuse_reply_entry(request, &entry) != 0) {
-    Volume::Of(request).nodes.Forget(node, 1);
-  }
-}
-
-void ReplyLooked(fuse_req_t request, const Node& parent, const char* name) {
-  Node* node = nullptr;
-  struct stat info {};
-  const int error = Volume::Of(request).nodes.Look(parent, name, &node, &info);
-  if (error != 0) {
-    fuse_reply_err(request, error);
-  } else {
-    ReplyEntry(request, node, info);
-  }
-}
 
 void AddNodeOps(fuse_lowlevel_ops* ops) {
   ops->lookup = Lookup;

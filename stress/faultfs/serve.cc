@@ -232,7 +232,7 @@ std::string Serve(const ServeOptions& options,
   std::string why;
   const int undertaker =
       options.unmount_when_killed ? StartUndertaker(options.mount_points) : -1;
-  auto& shared = *new Shared;  // starts a thread
+  auto& shared = *new Shared(options.sins, options.seed);  // starts a thread
   for (const std::string& point : options.mount_points) {
     sessions.push_back(std::make_unique<Session>(&shared));
     why = sessions.back()->Mount(options, point);

@@ -3,9 +3,12 @@
 #ifndef LOCKLAB_STRESS_FAULTFS_SERVE_H_
 #define LOCKLAB_STRESS_FAULTFS_SERVE_H_
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
+
+#include "stress/faultfs/sins.h"
 
 namespace locklab::faultfs {
 
@@ -14,6 +17,8 @@ struct ServeOptions {
   // Where it is shown: empty directories, outside of `backing`. Each is a mount
   // of its own, with caches of its own, as two clients of a server have it.
   std::vector<std::string> mount_points;
+  std::vector<Chosen> sins = {};
+  uint64_t seed = 0;
   // Unmount also if this process is SIGKILLed: a second process waits for its
   // end. Not needed in a mount namespace that ends with this process.
   bool unmount_when_killed = false;

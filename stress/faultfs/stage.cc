@@ -31,6 +31,8 @@ Stage::Stage(const Plan& plan) {
     throw std::runtime_error("cannot mount a tmpfs on " + base + ": " +
                              std::strerror(errno));
   }
+  options_.sins = plan.sins;
+  options_.seed = plan.seed;
   options_.backing = base + "/backing";
   mkdir(options_.backing.c_str(), 0755);
   for (int i = 0; i < plan.mounts; ++i) {

@@ -20,6 +20,8 @@ class Stage {
  public:
   struct Plan {
     int mounts = 1;
+    std::vector<Chosen> sins = {};
+    uint64_t seed = 0;
   };
   // Mounts, in another process. Throws std::runtime_error with one sentence.
   explicit Stage(const Plan& plan);

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <filesystem>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "tools/locklab/check/directory.h"
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
+#include "tools/locklab/sins.h"
 
 namespace locklab::cli {
 namespace {
@@ -22,6 +24,9 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Flags {
+  std::string sins;
+  uint64_t seed = std::random_device{}();
+  bool list = false;
   std::string backing;
   std::vector<std::string> mount_points;
 };
@@ -69,11 +74,22 @@ faultfs::ServeOptions OptionsOf(const Flags& flags) {
     }
     options.mount_points.push_back(path);
   }
+  if (!flags.sins.empty()) options.sins = ParseSins("--sin", flags.sins);
+  options.seed = flags.seed;
   options.unmount_when_killed = true;
   return options;
 }
 
+int List(Context& context) {
+  for (const faultfs::SinRow& row : faultfs::SinRows()) {
+    fmt::print(context.out.stream, "{:<20} {}\n{:<20} {}\n", row.name, row.doc,
+               "", ValuesOf(row));
+  }
+  return kExitOk;
+}
+
 int Mount(const Flags& flags, Context& context) {
+  if (flags.list) return List(context);
   const faultfs::ServeOptions options = OptionsOf(flags);
   const std::string missing = faultfs::WhyNoFuse();
   if (!missing.empty()) {
@@ -86,6 +102,8 @@ int Mount(const Flags& flags, Context& context) {
       fmt::print(context.out.stream, "{} is mounted on {}\n", options.backing,
                  point);
     }
+    fmt::print(context.out.stream, "seed {}: {}\n", options.seed,
+               flags.sins.empty() ? "no sin" : flags.sins);
     context.out.stream.flush();
   });
   if (!why.empty()) {
@@ -100,6 +118,15 @@ int Mount(const Flags& flags, Context& context) {
 
 Run SetUpFaultfs(CLI::App& app, Context& context) {
   auto flags = std::make_shared<Flags>();
+  app.add_option(
+         "--sin", flags->sins,
+         "What to do wrong: names separated by commas, each with values "
+         "of its own, as in link-not-atomic:ms=5,lost-reply:op=link. "
+         "Default: nothing.")
+      ->type_name("NAME[:KEY=VALUE][,...]");
+  app.add_flag("--list", flags->list, "List the sins.");
+  AddNumber(app, "--seed", &flags->seed,
+            "What is struck is drawn from it. Default: another each time.");
   app.add_option("--backing", flags->backing,
                  "The directory that is shown, and in which all is kept.")
       ->type_name("DIR");

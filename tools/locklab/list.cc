@@ -16,9 +16,11 @@
 #include "conformance/expect/expectations.h"
 #include "lib/backends.h"
 #include "stress/adapters/adapter.h"
+#include "stress/faultfs/sins.h"
 #include "stress/scenarios/scenario.h"
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
+#include "tools/locklab/sins.h"
 #include "tools/locklab/subjects.h"
 
 namespace locklab::cli {
@@ -186,12 +188,26 @@ std::vector<Item> ScenarioItems() {
   return items;
 }
 
+std::vector<Item> SinItems() {
+  std::vector<Item> items;
+  for (const faultfs::SinRow& row : faultfs::SinRows()) {
+    items.push_back({std::string(row.name),
+                     fmt::format("{}\nbreaks: {}\nvalues: {}", row.doc,
+                                 row.breaks, ValuesOf(row)),
+                     Json{{"name", std::string(row.name)},
+                          {"doc", std::string(row.doc)},
+                          {"breaks", std::string(row.breaks)},
+                          {"values", ValuesOf(row)}}});
+  }
+  return items;
+}
+
 // One row a list.
 constexpr ListRow kLists[] = {
     {"backends", BackendItems},         {"claims", ClaimItems},
     {"features", FeatureItems},         {"canaries", CanaryItems},
     {"expectations", ExpectationItems}, {"scenarios", ScenarioItems},
-    {"adapters", AdapterItems},
+    {"adapters", AdapterItems},         {"sins", SinItems},
 };
 
 std::vector<std::string_view> ListNames() {
