@@ -12,10 +12,12 @@
 #include <string>
 #include <vector>
 
+#include "conformance/proc/namespaces.h"
 #include "stress/faultfs/serve.h"
 #include "tools/locklab/check/directory.h"
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
+#include "tools/locklab/sin_matrix.h"
 #include "tools/locklab/sins.h"
 
 namespace locklab::cli {
@@ -27,6 +29,9 @@ struct Flags {
   std::string sins;
   uint64_t seed = std::random_device{}();
   bool list = false;
+  bool matrix = false;
+  std::string profile = "full";
+  std::string format = "text";
   std::string backing;
   std::vector<std::string> mount_points;
 };
@@ -88,14 +93,28 @@ int List(Context& context) {
   return kExitOk;
 }
 
+int Unsupported(const std::string& why, Context& context) {
+  fmt::print(context.err.stream, "locklab: unsupported: {}\n", why);
+  return kExitMissingFeature;
+}
+
+int Matrix(const Flags& flags, Context& context) {
+  const std::string missing = faultfs::WhyNoFuse();
+  if (!missing.empty()) return Unsupported(missing, context);
+  const std::string no_mounts = proc::WhyNot(proc::EnterMounts);
+  if (!no_mounts.empty()) return Unsupported(no_mounts, context);
+  return RunSinMatrix({.quick = flags.profile == "quick",
+                       .json = flags.format == "json",
+                       .seed = flags.seed},
+                      context);
+}
+
 int Mount(const Flags& flags, Context& context) {
   if (flags.list) return List(context);
+  if (flags.matrix) return Matrix(flags, context);
   const faultfs::ServeOptions options = OptionsOf(flags);
   const std::string missing = faultfs::WhyNoFuse();
-  if (!missing.empty()) {
-    fmt::print(context.err.stream, "locklab: unsupported: {}\n", missing);
-    return kExitMissingFeature;
-  }
+  if (!missing.empty()) return Unsupported(missing, context);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   const std::string why = faultfs::Serve(options, [&] {
     for (const std::string& point : options.mount_points) {
@@ -125,6 +144,13 @@ Run SetUpFaultfs(CLI::App& app, Context& context) {
          "Default: nothing.")
       ->type_name("NAME[:KEY=VALUE][,...]");
   app.add_flag("--list", flags->list, "List the sins.");
+  app.add_flag("--matrix", flags->matrix,
+               "Let check examine filesystems that sin, each in one way, and "
+               "see it catch them.");
+  AddChoice(app, "--profile", &flags->profile, {"quick", "full"},
+            "Of --matrix: quick is some of the sins.");
+  AddChoice(app, "--format", &flags->format, {"text", "json"},
+            "Of --matrix: how to print it.");
   AddNumber(app, "--seed", &flags->seed,
             "What is struck is drawn from it. Default: another each time.");
   app.add_option("--backing", flags->backing,
@@ -137,7 +163,8 @@ Run SetUpFaultfs(CLI::App& app, Context& context) {
   app.footer(
       "Serves until it is interrupted, its parent ends, or all is unmounted,\n"
       "and leaves no mount behind. Exit codes: 0 it served; 1 it could not\n"
-      "mount; 2 usage; 4 there is no FUSE here.");
+      "mount; 2 usage; 4 there is no FUSE here. Of --matrix: 1 a sin was not\n"
+      "caught; 5 something could not be told.");
   return [flags, &context] { return Mount(*flags, context); };
 }
 
