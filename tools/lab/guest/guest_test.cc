@@ -95,6 +95,7 @@ TEST_F(GuestTest, TwoClientsOfOneNfsAndWhatIsSaidAndWrittenComesBack) {
   GuestPlan plan = Plan("nfs vers=4.2",
                         {"bash", "-c", R"(
                          echo said; echo complained >&2
+                         ! test -t 1 || echo "a terminal"
                          findmnt -no FSTYPE /mnt/a
                          touch /mnt/a/file && ls /mnt/b
                          ! touch "$0/other/file" 2>/dev/null || echo written

@@ -60,6 +60,8 @@ std::vector<std::string> Variables(const GuestPlan& plan) {
       fmt::format("COLUMNS={}", size.ws_col > 0 ? size.ws_col : 80),
       "WHERE=" + fs::current_path().string(),
       plan.faults ? "FAULTS=yes" : "FAULTS=no",
+      isatty(plan.job.out) ? "OUT_PERSON=yes" : "OUT_PERSON=no",
+      isatty(plan.job.err) ? "ERR_PERSON=yes" : "ERR_PERSON=no",
   };
 }
 

@@ -17,7 +17,8 @@
 # FS is the name of the filesystem, KIND its protocol (nfs, smb), OPTIONS those
 # of its mounts, CLIENTS their names; MODE is command or shell, WHERE the
 # directory that the command runs in; FAULTS is yes if the command may let the
-# network fail.
+# network fail, OUT_PERSON and ERR_PERSON if a terminal of ROWS and COLUMNS shows
+# what it says.
 set -uo pipefail
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
 # A guest is slow, and the slower the busier the host is.
@@ -106,29 +107,43 @@ listen() {  # PID
   done </dev/ttyS2
 }
 
+# Makes /run/NAME a line to the host. Where no person reads it there, what is
+# run must not find a terminal.
+open_line() {  # NAME DEVICE PERSON
+  stty -F "$2" raw -echo rows "$ROWS" cols "$COLUMNS"
+  if [[ "$3" == yes ]]; then
+    ln -s "$2" "/run/$1"
+  else
+    mkfifo "/run/$1"
+    cat "/run/$1" >"$2" &
+    lines+=("$!")
+  fi
+}
+
 # Runs what is wanted, with the lines to the host as its output.
 run_command() {
-  local -a words
+  local -a words lines=()
   local command code
   mapfile -d '' -t words <"$kScratch/argv"
-  stty -F /dev/ttyS0 raw -echo
-  stty -F /dev/ttyS1 raw -echo
+  open_line out /dev/ttyS0 "$OUT_PERSON"
+  open_line err /dev/ttyS1 "$ERR_PERSON"
   cd "$WHERE" 2>/dev/null || cd /
   [[ "$FAULTS" != yes ]] ||
     export LOCKLAB_NETWORK_FAULTS="$kScratch/scripts/faults.sh"
   PATH="$kScratch:$PATH" "${words[@]}" \
-    </dev/null >/dev/ttyS0 2>/dev/ttyS1 &
+    </dev/null >/run/out 2>/run/err &
   command=$!
   listen "$command" &
   wait "$command"
   code=$?
+  ((${#lines[@]} == 0)) || wait "${lines[@]}"
   cd /
   return "$code"
 }
 
 # A prompt on the host's own terminal.
 run_shell() {
-  stty -F /dev/ttyS0 sane rows "${ROWS:-24}" cols "${COLUMNS:-80}"
+  stty -F /dev/ttyS0 sane rows "$ROWS" cols "$COLUMNS"
   printf 'PS1="locklab:%s:\\w# "\ncd /mnt/a\n' "$FS" >/run/etc/bashrc
   export PATH="$kScratch:$PATH"
   setsid -c bash --rcfile /run/etc/bashrc -i \
