@@ -92,8 +92,8 @@ std::string AboutOf(const report::RunReport& report) {
   about["schema_version"] = document["schema_version"];
   Json& environment = about["environment"];
   for (const char* field :
-       {"dir", "other_mount", "filesystem", "kernel", "host", "processors",
-        "started", "duration_s", "versions"}) {
+       {"dir", "other_mount", "variant", "filesystem", "kernel", "host",
+        "processors", "started", "duration_s", "versions"}) {
     environment[field] = context[field];
   }
   about["profile"] = context["profile"];

@@ -97,6 +97,7 @@ Json Of(const Context& context) {
           {"command_line", context.command_line},
           {"dir", context.dir},
           {"other_mount", context.other_mount},
+          {"variant", context.variant},
           {"profile", context.profile},
           {"claims_chosen", context.claims_chosen},
           {"claims_total", context.claims_total},

@@ -232,6 +232,7 @@ Context ReadContext(const Node& node) {
   context.command_line = object.At("command_line").Text();
   context.dir = object.At("dir").Text();
   context.other_mount = object.At("other_mount").Text();
+  context.variant = object.At("variant").Text();
   context.profile = object.At("profile").Text();
   context.claims_chosen = object.At("claims_chosen").Integer<int>();
   context.claims_total = object.At("claims_total").Integer<int>();

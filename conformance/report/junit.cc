@@ -76,6 +76,7 @@ std::string Properties(const Context& context) {
   out += Property("command_line", context.command_line);
   out += Property("dir", context.dir);
   out += Property("other_mount", context.other_mount);
+  out += Property("variant", context.variant);
   out += Property("profile", context.profile);
   out += Property("partial", context.partial() ? "true" : "false");
   out += Property("filesystem.type", context.filesystem.type);

@@ -103,7 +103,7 @@ std::string Headline(const RunReport& report) {
   }
   if (counts.empty()) counts = "nothing was examined";
   std::string out =
-      fmt::format("## Locks on {} ({}): {}\n\n", Text(report.context.dir),
+      fmt::format("## Locks on {} ({}): {}\n\n", Text(report.context.place()),
                   Text(report.context.filesystem.type), counts);
   if (!report.cut_short.empty()) {
     out += "**The run was cut short:** " + Text(report.cut_short) + "\n\n";
@@ -263,6 +263,7 @@ void AddContext(const RunReport& report, Page* page) {
   add("source", context.filesystem.source);
   add("mount options", context.filesystem.options);
   add("other mount", context.other_mount);
+  add("filesystem of the lab", context.variant);
   add("host", fmt::format("{}, {}, {} processors", context.host, context.kernel,
                           context.processors));
   add("started",

@@ -23,7 +23,7 @@ size_t CountOf(const std::string& text, const std::string& what) {
 TEST(MarkdownTest, SaysWhatWasFound) {
   const std::string text = ToMarkdown(FullReport());
   for (const char* needle :
-       {"## Locks on /d (nfs4): ", "cut short", "**Use ofd:** it held",
+       {"## Locks on nfs4.2/2 (nfs4): ", "cut short", "**Use ofd:** it held",
         "| link | ❌ unsafe |", "| symlink | ⚪ unsupported |",
         "<details><summary>❌ fail <b>link family.fail&#95;0</b>",
         "actor 3 acquired it at +0.2 s\n  while actor 5",

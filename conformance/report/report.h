@@ -17,7 +17,7 @@
 namespace locklab::report {
 
 // Of the JSON document: schema.json describes it.
-inline constexpr int kSchemaVersion = 3;
+inline constexpr int kSchemaVersion = 4;
 
 // What a lock is worth on the filesystem that was examined.
 enum class Worth {
@@ -138,6 +138,8 @@ struct Context {
   std::string command_line;
   std::string dir;
   std::string other_mount;  // `dir` through another mount; empty: was not given
+  // The row of the lab that made the filesystem, "nfs3-noac"; empty: none did.
+  std::string variant;
   std::string profile;
   // How many claims the filter left, of all: fewer make the run a partial one.
   int claims_chosen = 0;
@@ -153,6 +155,10 @@ struct Context {
   std::vector<std::pair<std::string, std::string>> versions;
 
   [[nodiscard]] bool partial() const { return claims_chosen < claims_total; }
+  // Where it was, for people: a variant is remade elsewhere each time.
+  [[nodiscard]] const std::string& place() const {
+    return variant.empty() ? dir : variant;
+  }
 };
 
 // The lock that is broken on purpose: a run that does not catch it on the same

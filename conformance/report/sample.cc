@@ -58,6 +58,7 @@ Context FullContext() {
   context.command_line = "locklab check --dir=/d --seed=18446744073709551615";
   context.dir = "/d";
   context.other_mount = "/e";
+  context.variant = "nfs4.2/2";
   context.profile = "full";
   context.claims_chosen = 60;
   context.claims_total = 60;
@@ -221,7 +222,8 @@ RunReport HostileReport() {
        {&report.context.dir, &report.context.command_line, &report.context.host,
         &report.context.filesystem.type, &report.context.filesystem.options,
         &report.context.kernel, &report.context.other_mount,
-        &report.canary->name, &report.canary->reason, &report.cut_short}) {
+        &report.context.variant, &report.canary->name, &report.canary->reason,
+        &report.cut_short}) {
     *text = bad;
   }
   report.context.expectations = {bad};

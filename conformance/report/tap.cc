@@ -84,7 +84,7 @@ std::string Line(const Case& item, std::string_view suite, size_t number) {
 std::string Head(const Context& context) {
   return fmt::format("# locklab {} seed {} on {} ({}), {}\n# {}\n",
                      OneLine(context.suite_version), context.seed,
-                     OneLine(context.dir), OneLine(context.filesystem.type),
+                     OneLine(context.place()), OneLine(context.filesystem.type),
                      OneLine(context.kernel), OneLine(context.command_line));
 }
 

@@ -239,7 +239,7 @@ std::string Summary(const RunReport& report, const TextStyle& style) {
   }
   if (out.empty()) out = "nothing was examined";
   return fmt::format("{} on {} ({}) in {:.1f} s, seed {}\n", out,
-                     OneLine(report.context.dir),
+                     OneLine(report.context.place()),
                      OneLine(report.context.filesystem.type),
                      report.context.duration_s, report.context.seed);
 }

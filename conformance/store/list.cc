@@ -32,6 +32,7 @@ RunSummary SummaryIn(const Database& database, const Statement& row) {
   run.duration_s = row.Real(9);
   run.seed = SeedOf(database, row.Text(10));
   run.cut_short = row.Text(11);
+  run.variant = row.Text(17);
   if (!row.IsNull(12)) run.exit_code = static_cast<int>(row.Int(12));
   if (run.state != RunState::kFinished) {
     run.cut_short = WhyCutShort(run.state);
@@ -112,7 +113,7 @@ std::vector<RunSummary> ListRuns(Store* store) {
       "(SELECT count(*) FROM backends b WHERE b.run = runs.run AND "
       " b.verdict = 'unsupported'), "
       "(SELECT count(*) FROM backends b WHERE b.run = runs.run AND "
-      " b.verdict = 'inconclusive') FROM runs ORDER BY run");
+      " b.verdict = 'inconclusive'), variant FROM runs ORDER BY run");
   std::vector<RunSummary> runs;
   while (row.Step()) runs.push_back(SummaryIn(store->database(), row));
   return runs;

@@ -74,7 +74,8 @@ RunState Loader::LoadRunRow() {
       "SELECT run, state, writer, suite_version, seed, command_line, dir, "
       "other_mount, profile, claims_chosen, claims_total, filesystem_type, "
       "filesystem_source, filesystem_options, filesystem_shared, kernel, host, "
-      "processors, started, duration_s, cut_short FROM runs WHERE run_id = ?");
+      "processors, started, duration_s, cut_short, variant FROM runs WHERE "
+      "run_id = ?");
   if (!row.Bind(run_id_).Step()) database_.FailDamaged("a run is gone");
   run_ = row.Int(0);
   report::Context& context = report_.context;
@@ -97,6 +98,7 @@ RunState Loader::LoadRunRow() {
   context.started = row.Text(18);
   context.duration_s = row.Real(19);
   report_.cut_short = row.Text(20);
+  context.variant = row.Text(21);
   return StateOf(row.Text(1), row.Text(2));
 }
 

@@ -33,14 +33,15 @@ int64_t PutRun(Database* database, std::optional<int64_t> run,
       "command_line, dir, other_mount, profile, claims_chosen, claims_total, "
       "filesystem_type, filesystem_source, filesystem_options, "
       "filesystem_shared, kernel, host, processors, started, duration_s, "
-      "cut_short) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-      "?, ?, ?, ?, '')",
+      "cut_short, variant) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+      "?, ?, ?, ?, ?, ?, ?, '', ?)",
       run, context.run_id, state, writer, context.suite_version,
       std::to_string(context.seed), context.command_line, context.dir,
       context.other_mount, context.profile, context.claims_chosen,
       context.claims_total, context.filesystem.type, context.filesystem.source,
       context.filesystem.options, context.filesystem.shared, context.kernel,
-      context.host, context.processors, context.started, context.duration_s);
+      context.host, context.processors, context.started, context.duration_s,
+      context.variant);
   const int64_t put = run.value_or(database->last_rowid());
   PutLists(database, put, context);
   return put;

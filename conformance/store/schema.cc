@@ -46,6 +46,7 @@ std::span<const Migration> Migrations() {
        "INTEGER, FOREIGN KEY (run, backend) REFERENCES backends (run, name) "
        "ON DELETE CASCADE) STRICT;"
        "CREATE INDEX crash_points_of_backend ON crash_points (run, backend)"},
+      {3, "ALTER TABLE runs ADD COLUMN variant TEXT NOT NULL DEFAULT ''"},
   };
   return kSteps;
 }

@@ -11,7 +11,7 @@
 -- as the name says; text is of any bytes, as the system gave it; booleans are 0
 -- and 1. Where rows of one run have an order, it is that of their rowid.
 PRAGMA application_id = 0x4c4b4c42;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 -- One run of locklab check.
 CREATE TABLE runs (
@@ -40,7 +40,8 @@ CREATE TABLE runs (
   started TEXT NOT NULL,            -- UTC, '2026-01-02T03:04:05Z'
   duration_s REAL,                  -- NULL: not known
   cut_short TEXT NOT NULL,          -- why it ended before its plan, or ''
-  exit_code INTEGER                 -- of the program; NULL while it runs
+  exit_code INTEGER,                -- of the program; NULL while it runs
+  variant TEXT NOT NULL DEFAULT ''  -- the filesystem of the lab, or ''
 ) STRICT;
 CREATE INDEX runs_by_directory ON runs (dir, started);
 

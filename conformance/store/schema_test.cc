@@ -54,12 +54,13 @@ TEST(SchemaTest, MissesWhatIsMissing) {
 
 // Steps that are yet to come.
 constexpr Migration kSteps[] = {
-    {3, "ALTER TABLE runs ADD COLUMN weather TEXT NOT NULL DEFAULT 'fair'"},
-    {4, "UPDATE runs SET weather = 'dry'"},
-    {5, "CREATE TABLE rooms (number INTEGER) STRICT"},
+    {4, "ALTER TABLE runs ADD COLUMN weather TEXT NOT NULL DEFAULT 'fair'"},
+    {5, "UPDATE runs SET weather = 'dry'"},
+    {6, "CREATE TABLE rooms (number INTEGER) STRICT"},
 };
 
-// What a store of version 1 was: the same without the crash points.
+// What a store of version 1 was: the same without the crash points, and
+// without the filesystems of the lab.
 TEST(SchemaTest, TakesAnOldStoreToWhatANewOneIs) {
   const proc::TempDir dir;
   const std::string all =
@@ -68,6 +69,7 @@ TEST(SchemaTest, TakesAnOldStoreToWhatANewOneIs) {
   Database database = Fresh(dir);
   const std::string columns = database.Get(all.c_str());
   database.Exec("DROP TABLE crash_points");
+  database.Exec("ALTER TABLE runs DROP COLUMN variant");
   database.Exec("PRAGMA user_version = 1");
   EXPECT_EQ(CheckSchema(&database), 1);
   Migrate(&database, Migrations(), kSchemaVersion);
@@ -81,24 +83,24 @@ TEST(SchemaTest, TakesAnOldStoreToWhatANewOneIs) {
 TEST(SchemaTest, MigratesStepByStep) {
   const proc::TempDir dir;
   Database database = Fresh(dir);
-  Migrate(&database, kSteps, 4);
-  EXPECT_EQ(database.GetInt("PRAGMA user_version"), 4);
+  Migrate(&database, kSteps, 5);
+  EXPECT_EQ(database.GetInt("PRAGMA user_version"), 5);
   EXPECT_EQ(database.Get("SELECT count(*) FROM sqlite_schema "
                          "WHERE name = 'rooms'"),
             "0");
-  Migrate(&database, kSteps, 5);
-  EXPECT_EQ(database.GetInt("PRAGMA user_version"), 5);
+  Migrate(&database, kSteps, 6);
+  EXPECT_EQ(database.GetInt("PRAGMA user_version"), 6);
   EXPECT_EQ(database.Get("SELECT count(*) FROM rooms"), "0");
   // Somebody else was quicker.
-  Migrate(&database, kSteps, 5);
+  Migrate(&database, kSteps, 6);
 }
 
 constexpr Migration kBroken[] = {
-    {3, "CREATE TABLE half (number INTEGER) STRICT"},
-    {4, "INSERT INTO no_such_table VALUES (1)"},
+    {4, "CREATE TABLE half (number INTEGER) STRICT"},
+    {5, "INSERT INTO no_such_table VALUES (1)"},
 };
 constexpr Migration kOrphaning[] = {
-    {3, "INSERT INTO missing (run, what) VALUES (7, 'a run')"},
+    {4, "INSERT INTO missing (run, what) VALUES (7, 'a run')"},
 };
 
 TEST(SchemaTest, MigratesWhollyOrNotAtAll) {
@@ -111,7 +113,7 @@ TEST(SchemaTest, MigratesWhollyOrNotAtAll) {
     database.Exec("PRAGMA foreign_keys = OFF");
     const std::string before =
         database.Get("SELECT group_concat(sql) FROM sqlite_schema");
-    EXPECT_THROW(Migrate(&database, steps, 3 + (steps.size() > 1 ? 2 : 0)),
+    EXPECT_THROW(Migrate(&database, steps, 4 + (steps.size() > 1 ? 2 : 0)),
                  StoreError);
     EXPECT_EQ(database.GetInt("PRAGMA user_version"), kSchemaVersion);
     EXPECT_EQ(database.Get("SELECT group_concat(sql) FROM sqlite_schema"),

@@ -77,6 +77,7 @@ struct RunSummary {
   std::string suite_version;
   std::string dir;
   std::string filesystem;
+  std::string variant;  // see report::Context
   std::string profile;
   std::string host;
   std::string started;

@@ -103,6 +103,7 @@ class Generator {
     context.command_line = Text();
     context.dir = Text();
     context.other_mount = Text();
+    context.variant = Text();
     context.profile = Text();
     context.claims_chosen = Below(100);
     context.claims_total = Below(100);

@@ -11,6 +11,7 @@
 
 #include "conformance/bundle/bundle.h"
 #include "conformance/report/json.h"
+#include "conformance/report/matrix.h"
 #include "conformance/report/text.h"
 #include "conformance/store/store.h"
 #include "tools/locklab/bundles.h"
@@ -31,6 +32,7 @@ struct Flags {
   std::string run = "latest";
   std::string format = "text";
   bool list = false;
+  bool matrix = false;
   ReportFiles files;
   TraceFile trace;
   std::string bundle;
@@ -81,9 +83,12 @@ void PrintListAsText(const std::vector<RunSummary>& runs, std::ostream& out) {
   fmt::print(out, "{:<{}}  {:<20}  {:<12}  {}\n", "run", length, "started",
              "state (exit)", "verdicts, directory, seed");
   for (const RunSummary& run : runs) {
-    fmt::print(out, "{:<{}}  {:<20}  {:<12}  {} on {} ({}), seed {}\n",
+    const std::string where =
+        run.variant.empty() ? fmt::format("{} ({})", run.dir, run.filesystem)
+                            : run.variant;
+    fmt::print(out, "{:<{}}  {:<20}  {:<12}  {} on {}, seed {}\n",
                run.run_id.substr(0, length), length, run.started, StateOf(run),
-               VerdictsOf(run), run.dir, run.filesystem, run.seed);
+               VerdictsOf(run), where, run.seed);
   }
 }
 
@@ -93,6 +98,7 @@ Json JsonOf(const RunSummary& run) {
           {"suite_version", run.suite_version},
           {"dir", run.dir},
           {"filesystem", run.filesystem},
+          {"variant", run.variant},
           {"profile", run.profile},
           {"host", run.host},
           {"seed", run.seed},
@@ -114,6 +120,13 @@ void PrintListAsJson(const std::vector<RunSummary>& runs, std::ostream& out) {
   out << document.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
 }
 
+int NoRuns(const Flags& flags, Context& context) {
+  fmt::print(context.err.stream,
+             "locklab: the results store of {} has no runs yet\n",
+             flags.results);
+  return kExitNothingRan;
+}
+
 int List(const Flags& flags, store::Store* store, Context& context) {
   const std::vector<RunSummary> runs = store::ListRuns(store);
   if (flags.format == "json") {
@@ -121,13 +134,25 @@ int List(const Flags& flags, store::Store* store, Context& context) {
   } else if (!runs.empty()) {
     PrintListAsText(runs, context.out.stream);
   }
-  if (runs.empty()) {
-    fmt::print(context.err.stream,
-               "locklab: the results store of {} has no runs yet\n",
-               flags.results);
-    return kExitNothingRan;
+  return runs.empty() ? NoRuns(flags, context) : int{kExitOk};
+}
+
+int Matrix(const Flags& flags, store::Store* store, Context& context) {
+  std::vector<report::RunReport> reports;
+  for (const RunSummary& run : store::ListRuns(store)) {
+    reports.push_back(store::LoadRun(store, run.run_id));
   }
-  return kExitOk;
+  reports = report::LatestOfEach(std::move(reports));
+  std::ostream& out = context.out.stream;
+  if (flags.format == "json") {
+    out << report::MatrixJson(reports);
+  } else if (flags.format == "markdown") {
+    out << report::MatrixMarkdown(reports);
+  } else {
+    out << report::MatrixText(
+        reports, {.width = WidthOf(context.out), .color = context.out.color});
+  }
+  return reports.empty() ? NoRuns(flags, context) : int{kExitOk};
 }
 
 void Print(const Flags& flags, const report::RunReport& report,
@@ -175,16 +200,24 @@ int Show(const Flags& flags, store::Store* store, Context& context) {
 bool StandsAlone(const Flags& flags) {
   const int alone = (flags.schema ? 1 : 0) + (flags.verify.empty() ? 0 : 1);
   const bool others = !flags.results.empty() || WantsFiles(flags);
-  if (alone > 1 || (alone > 0 && (others || flags.list))) {
+  if (alone > 1 || (alone > 0 && (others || flags.list || flags.matrix))) {
     throw UsageError(fmt::format("{} goes with no flag but --format",
                                  flags.schema ? "--schema" : "--verify"));
   }
   if (alone == 0 && flags.results.empty()) {
     throw UsageError("--results is required");
   }
-  if (flags.list && WantsFiles(flags)) {
+  if ((flags.list || flags.matrix) && WantsFiles(flags)) {
+    throw UsageError(fmt::format(
+        "{} writes no reports of runs: name one with --run=ID instead",
+        flags.list ? "--list" : "--matrix"));
+  }
+  if (flags.list && flags.matrix) {
+    throw UsageError("--list and --matrix: one of them");
+  }
+  if (flags.format == "markdown" && !flags.matrix) {
     throw UsageError(
-        "--list writes no reports of runs: name one with --run=ID instead");
+        "--format=markdown is for --matrix: of a run it is --markdown=FILE");
   }
   return alone > 0;
 }
@@ -205,8 +238,9 @@ int Report(const Flags& flags, Context& context) try {
   store::Store store = store::Store::Open(flags.results, store::Mode::kRead);
   // A report of damaged data would be believed.
   store.QuickCheck();
-  return flags.list ? List(flags, &store, context)
-                    : Show(flags, &store, context);
+  if (flags.list) return List(flags, &store, context);
+  if (flags.matrix) return Matrix(flags, &store, context);
+  return Show(flags, &store, context);
 } catch (const store::StoreError& error) {
   if (error.may_pass()) throw;
   throw UsageError(
@@ -221,13 +255,17 @@ Run SetUpReport(CLI::App& app, Context& context) {
                  "The directory that locklab check --out=DIR wrote to.")
       ->type_name("DIR");
   app.add_flag("--list", flags->list, "List the runs that are in it.");
+  app.add_flag(
+      "--matrix", flags->matrix,
+      "One table of all: which lock is worth what on which filesystem, "
+      "by the last run on each, and which to use.");
   app.add_option("--run", flags->run,
                  "The run to report: its id, or as much of its beginning as "
                  "tells it from the others, or latest.")
       ->type_name("ID")
       ->default_str(flags->run);
-  AddChoice(app, "--format", &flags->format, {"text", "json"},
-            "How to print it.");
+  AddChoice(app, "--format", &flags->format, {"text", "json", "markdown"},
+            "How to print it; markdown for --matrix.");
   flags->files.Declare(app);
   flags->trace.Declare(app);
   app.add_option("--bundle", flags->bundle,

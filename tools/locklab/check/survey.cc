@@ -216,6 +216,7 @@ void Surveyor::Describe() {
   context.run_id = plan_.run_id;
   context.command_line = plan_.command_line;
   context.other_mount = plan_.other_mount;
+  context.variant = plan_.variant;
   context.seed = plan_.seed;
   context.profile = plan_.quick ? "quick" : "full";
   context.claims_chosen = static_cast<int>(plan_.claims.size());
@@ -313,8 +314,13 @@ void Surveyor::LetDie(Entry* entry) {
   const auto found = TryDeaths(
       *entry->subject->factory,
       {.dir = scratch_.path(),
-       .replay = fmt::format("locklab crash --dir={} --backend={}",
-                             cli::ShellQuote(plan_.dir), entry->report.name),
+       .replay =
+           plan_.variant.empty()
+               ? fmt::format("locklab crash --dir={} --backend={}",
+                             cli::ShellQuote(plan_.dir), entry->report.name)
+               : fmt::format("locklab lab run --fs={} -- crash "
+                             "--backend={}",
+                             plan_.variant, entry->report.name),
        .seed = plan_.seed,
        .quick = plan_.quick},
       [this] { return GoOn(); }, &entry->report);
@@ -506,9 +512,11 @@ void Surveyor::MissClaim(const ClaimResult& result,
 
 std::string Surveyor::Replay(const ClaimResult& claim,
                              std::string_view backend) const {
-  std::string command =
-      fmt::format("locklab check --dir={}", cli::ShellQuote(plan_.dir));
-  if (!plan_.other_mount.empty()) {
+  std::string command = plan_.variant.empty()
+                            ? "--dir=" + cli::ShellQuote(plan_.dir)
+                            : "--fs=" + cli::ShellQuote(plan_.variant);
+  command = "locklab check " + command;
+  if (!plan_.other_mount.empty() && plan_.variant.empty()) {
     command += " --other-mount=" + cli::ShellQuote(plan_.other_mount);
   }
   if (backend != kNoBackend) command += fmt::format(" --backend={}", backend);
