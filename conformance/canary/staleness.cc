@@ -215,6 +215,12 @@ constexpr auto kRows = std::to_array<Canary>({
      .claim = "stale.empty_lock_file",
      .says = "both hold",
      .lock = Make<EmptyIsFree>},
+    {.name = "trusts-the-disk",
+     .doc = "a pid file that is held for ever when a power failure has left "
+            "it empty",
+     .claim = "power.lock_is_had_again",
+     .says = "the next boot's acquire",
+     .lock = Make<PidFile>},
     {.name = "never-recovers",
      .doc = "tells a dead holder from a live one, and waits for it all the "
             "same",

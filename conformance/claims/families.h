@@ -15,6 +15,7 @@ std::span<const Claim> TimingClaims();
 std::span<const Claim> ReleaseClaims();
 std::span<const Claim> OwnerClaims();
 std::span<const Claim> CrashClaims();
+std::span<const Claim> PowerClaims();
 std::span<const Claim> StaleClaims();
 std::span<const Claim> StrangerClaims();
 std::span<const Claim> VandalClaims();

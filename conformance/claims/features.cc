@@ -12,6 +12,8 @@
 #include "conformance/claims/kit.h"
 #include "conformance/claims/network.h"
 #include "conformance/compat/python_contender.h"
+#include "conformance/image/image.h"
+#include "conformance/image/snapshot.h"
 #include "conformance/proc/child.h"
 #include "conformance/proc/shared.h"
 #include "conformance/proc/temp_dir.h"
@@ -141,6 +143,14 @@ std::string ProbePython(const Place&) {
   return compat::PythonContender::WhyMissing();
 }
 
+std::string ProbePowerLoss(const Place& place) {
+  const image::Kind* kind = image::KindLike(place.dir);
+  if (kind == nullptr) {
+    return "this kind of filesystem is not made in images";
+  }
+  return image::WhyNot(*kind);
+}
+
 constexpr auto kRows = std::to_array<Feature>({
     {.name = "root",
      .doc = "the privileges of the user root",
@@ -155,6 +165,11 @@ constexpr auto kRows = std::to_array<Feature>({
      .doc = "bind mounts in a mount namespace of a process's own",
      .remedy = "run it as root, in a container with CAP_SYS_ADMIN",
      .probe = ProbeBindMounts},
+    {.name = "power-loss",
+     .doc = "a filesystem whose like can be made in an image, and lose power",
+     .remedy = "run it as root on ext4, xfs or btrfs, with loop devices and "
+               "the filesystem's mkfs (locklab lab list)",
+     .probe = ProbePowerLoss},
     {.name = "second-mount",
      .doc = "the directory through a second mount with caches of its own",
      .remedy = "mount the filesystem a second time and name the same directory "

@@ -32,6 +32,9 @@ struct Kind {
   // Sparse: as much as mkfs demands, and a check needs.
   uint64_t bytes = 0;
   std::string_view options = "";  // of mount(2)
+  // What makes it fit to be mounted after a power failure, as `mkfs`; "": the
+  // kernel does.
+  std::string_view repair = "";
 };
 
 // THE TABLE: what can be made.
@@ -48,8 +51,23 @@ struct Kind {
 // Where a program is: on PATH, or where system programs are; empty: nowhere.
 [[nodiscard]] std::string FindProgram(std::string_view name);
 // Runs a program to its end, at most two minutes. Throws ImageError with what
-// it said if it fails.
-void RunTool(const std::vector<std::string>& argv);
+// it said if it exits with more than `worst`.
+void RunTool(const std::vector<std::string>& argv, int worst = 0);
+// The words of a text, apart by blanks.
+[[nodiscard]] std::vector<std::string> Words(std::string_view text);
+
+// A descriptor that is closed again.
+class Fd {
+ public:
+  explicit Fd(int fd) : fd_(fd) {}
+  ~Fd();
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
 
 // Makes a sparse file at `path` with a fresh filesystem in it. Throws
 // ImageError.

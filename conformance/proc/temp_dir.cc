@@ -128,7 +128,8 @@ int SweepDead(const std::string& parent) {
   const ProcessIdentity self = Os::Real().Self();
   int removed = 0;
   std::error_code error;
-  for (fs::directory_iterator it(parent, error), end; !error && it != end;
+  const std::string where = parent.empty() ? DefaultParent() : parent;
+  for (fs::directory_iterator it(where, error), end; !error && it != end;
        it.increment(error)) {
     const auto maker = ParseName(it->path().filename().string());
     if (maker && IsDead(*maker, self) && RemoveTree(it->path().string())) {

@@ -38,9 +38,10 @@ class TempDir {
 // symbolic link at `path` is removed itself and not followed.
 bool RemoveTree(const std::string& path);
 
-// Removes those TempDirs in `parent` whose maker is proven dead, by the rules
-// for lock holders (owner.h): what another host or container made is left
-// alone. Returns how many were removed; never throws, never blocks for long.
+// Removes those TempDirs in `parent` (empty: as in TempDir) whose maker is
+// proven dead, by the rules for lock holders (owner.h): what another host or
+// container made is left alone. Returns how many were removed; never throws,
+// never blocks for long.
 int SweepDead(const std::string& parent);
 
 }  // namespace locklab::proc
