@@ -53,6 +53,11 @@ constexpr Limit kLimits[] = {
      "SQLite locks what it may write, which umask 022 keeps to one user"},
     {"permission.second_user_waits", "fcntl", "a write lock needs a writer"},
     {"permission.second_user_waits", "ofd", "a write lock needs a writer"},
+    {"power.lock_is_had_again", "link", "its name is on the disk before it is"},
+    {"power.lock_is_had_again", "mkdir",
+     "its name is on the disk before it is"},
+    {"power.lock_is_had_again", "pid", "its name is on the disk before it is"},
+    {"power.lock_is_had_again", "excl", "its ticket may be gone before it is"},
 };
 
 bool IsKnownLimit(const Claim& claim, const lockfile::BackendRow& backend) {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -30,6 +31,8 @@ int Exec(const std::vector<std::string>& argv) {
     words.push_back(const_cast<char*>(word.c_str()));  // exec does not write
   }
   words.push_back(nullptr);
+  // The run's standard output is for its results.
+  dup2(STDERR_FILENO, STDOUT_FILENO);
   execvp(words.front(), words.data());
   return 127;
 }
@@ -77,13 +80,16 @@ void Mounted::MountImage(std::string_view kind_name,
 }
 
 void Mounted::Serve(const std::vector<std::string>& argv,
-                    const std::string& target) {
+                    const std::vector<std::string>& targets) {
   // A group of its own: Ctrl-C is for the run, which then unmounts.
   servers_.push_back(
       proc::Child::Spawn([&] { return Exec(argv); }, {.own_group = true}));
   proc::Child& server = servers_.back();
   const bool there = proc::Eventually(
-      [&] { return IsMountPoint(target) || server.Poll().has_value(); },
+      [&] {
+        return server.Poll().has_value() ||
+               std::all_of(targets.begin(), targets.end(), IsMountPoint);
+      },
       proc::In(20s));
   if (const auto end = server.Poll()) {
     throw ImageError(
@@ -93,7 +99,7 @@ void Mounted::Serve(const std::vector<std::string>& argv,
   if (!there) {
     throw ImageError(fmt::format("{} mounted nothing in 20 s", argv.front()));
   }
-  targets_.push_back(target);
+  targets_.insert(targets_.end(), targets.begin(), targets.end());
 }
 
 void Mounted::Show(std::string dir, std::string other_mount) {

@@ -44,9 +44,10 @@ class Mounted {
              const std::string& options = "");
   // Makes an image of this kind (conformance/image) and mounts it.
   void MountImage(std::string_view kind, const std::string& target);
-  // Starts a program that stays in the foreground and serves `target`; returns
-  // when something is mounted there.
-  void Serve(const std::vector<std::string>& argv, const std::string& target);
+  // Starts a program that stays in the foreground and serves `targets`; returns
+  // when something is mounted on each.
+  void Serve(const std::vector<std::string>& argv,
+             const std::vector<std::string>& targets);
   // What comes back as dir() and other_mount().
   void Show(std::string dir, std::string other_mount = "");
 

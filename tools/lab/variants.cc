@@ -69,15 +69,29 @@ void MountBind(const Variant& variant, Mounted* mounted) {
   mounted->Show(dir, other);
 }
 
+// Our own FUSE filesystem over a directory of a tmpfs; one program, which
+// mounts it once or twice.
+void MountFaultfs(const Variant& variant, Mounted* mounted) {
+  const std::string base = mounted->MakeDir("base");
+  mounted->Mount("tmpfs", base, "tmpfs", 0, "size=256m,mode=755");
+  std::vector<std::string> targets = {mounted->MakeDir("mnt")};
+  if (variant.mounts == 2) targets.push_back(mounted->MakeDir("mnt2"));
+  std::vector<std::string> argv = {mounted->locklab(), "faultfs",
+                                   "--backing=" + base};
+  argv.insert(argv.end(), targets.begin(), targets.end());
+  mounted->Serve(argv, targets);
+  mounted->Show(targets.front(), variant.mounts == 2 ? targets.back() : "");
+}
+
 // A mirror of a directory of a tmpfs, once or twice.
 void MountBindfs(const Variant& variant, Mounted* mounted) {
   const std::string base = mounted->MakeDir("base");
   mounted->Mount("tmpfs", base, "tmpfs", 0, "size=256m,mode=755");
   const std::string dir = mounted->MakeDir("mnt");
-  mounted->Serve({"bindfs", "-f", base, dir}, dir);
+  mounted->Serve({"bindfs", "-f", base, dir}, {dir});
   if (variant.mounts == 1) return mounted->Show(dir);
   const std::string other = mounted->MakeDir("mnt2");
-  mounted->Serve({"bindfs", "-f", base, other}, other);
+  mounted->Serve({"bindfs", "-f", base, other}, {other});
   mounted->Show(dir, other);
 }
 
@@ -107,7 +121,6 @@ const auto kRows = std::to_array<Variant>({
      .made = "mkfs.ext4 -O ^has_journal in a file, on a loop device",
      .needs = "mkfs.ext4 loop-devices",
      .features = "hard-links symlinks rename-noreplace",
-     .pack = "ext4",
      .room = 128 * kMiB,
      .mount = MountImage},
     {.name = "xfs",
@@ -153,6 +166,7 @@ const auto kRows = std::to_array<Variant>({
      .made = "locklab faultfs over a tmpfs",
      .kind = Kind::kFuse,
      .needs = "fuse mounts",
+     .mount = MountFaultfs,
      .twice = true},
     {.name = "bindfs",
      .doc = "a FUSE mirror that others made",

@@ -26,6 +26,7 @@
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
 #include "tools/locklab/formats.h"
+#include "tools/locklab/lab.h"
 #include "tools/locklab/terminal.h"
 #include "tools/locklab/traces.h"
 
@@ -35,6 +36,8 @@ namespace {
 struct Flags {
   std::string dir;
   std::string other_mount;
+  std::string fs;
+  std::string variant;
   std::string backends;
   std::string profile = "quick";
   std::string format = "text";
@@ -144,6 +147,7 @@ check::SurveyPlan PlanOf(const Flags& flags, const Context& context,
   plan.run_id = NewRunId();
   plan.keep = flags.keep;
   plan.command_line = context.command_line;
+  plan.variant = flags.variant;
   plan.dir = check::UsableDirectory(flags.dir);
   if (!flags.other_mount.empty()) {
     plan.other_mount = check::OtherMount(plan.dir, flags.other_mount);
@@ -180,7 +184,22 @@ void KeepExpectations(const std::vector<expect::Source>& sources,
   if (!trouble.empty()) throw UsageError("--out: " + trouble);
 }
 
-int Check(const Flags& flags, Context& context) {
+// The same on each of the filesystems that --fs names.
+int CheckOnVariants(std::string_view subcommand, const Flags& flags,
+                    Context& context) {
+  if (!flags.dir.empty() || !flags.other_mount.empty()) {
+    throw UsageError(
+        "--fs makes the directory: it goes without --dir and "
+        "--other-mount");
+  }
+  std::vector<std::string> args = WithoutFlag("--fs", context.args);
+  args.emplace(args.begin(), subcommand);
+  return RunOnVariants(flags.fs, std::move(args), context);
+}
+
+int Check(std::string_view subcommand, const Flags& flags, Context& context) {
+  if (!flags.fs.empty()) return CheckOnVariants(subcommand, flags, context);
+  if (flags.dir.empty()) throw UsageError("--dir or --fs is required");
   // A reader that has seen enough (`2>&1 | head`) must not end the run where
   // it stands: its scratch directory would stay, and its reports unwritten.
   std::signal(SIGPIPE, SIG_IGN);
@@ -235,8 +254,15 @@ void AddWhat(CLI::App& app, Flags* flags) {
   app.add_option("--dir", flags->dir,
                  "The directory to examine. A scratch directory is made in it "
                  "and removed again.")
-      ->type_name("DIR")
-      ->required();
+      ->type_name("DIR");
+  app.add_option("--fs", flags->fs,
+                 "Instead: filesystems that are made for the run, separated by "
+                 "commas (see locklab lab list), or local, guest, all.")
+      ->type_name("LIST");
+  app.add_option("--variant", flags->variant,
+                 "The name of the filesystem in the lab: for reports.")
+      ->type_name("NAME")
+      ->group("");
   app.add_option("--other-mount", flags->other_mount,
                  "The same directory through another mount of the filesystem, "
                  "with caches of its own: what holds between two clients?")
@@ -293,7 +319,7 @@ Run SetUpCheck(CLI::App& app, Context& context) {
   auto flags = std::make_shared<Flags>();
   AddWhat(app, flags.get());
   AddHow(app, flags.get());
-  return [flags, &context] { return Check(*flags, context); };
+  return [flags, &context] { return Check("check", *flags, context); };
 }
 
 Run SetUpConformance(CLI::App& app, Context& context) {
@@ -305,7 +331,7 @@ Run SetUpConformance(CLI::App& app, Context& context) {
   AddNumber(app, "--deadline", &flags->deadline_s,
             "Seconds until a claim counts as hung.", 1, 86400);
   AddHow(app, flags.get());
-  return [flags, &context] { return Check(*flags, context); };
+  return [flags, &context] { return Check("conformance", *flags, context); };
 }
 
 }  // namespace locklab::cli

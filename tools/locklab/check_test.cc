@@ -342,7 +342,7 @@ TEST_F(CheckTest, RefusesBadInputInOneLine) {
   const std::string file = dir_ / "file";
   std::ofstream(file) << "x";
   for (const BadCase& bad : std::vector<BadCase>{
-           {{"check"}, kExitUsage, "--dir is required"},
+           {{"check"}, kExitUsage, "--dir or --fs is required"},
            {{"check", "--dir=" + dir_ / "missing"}, kExitUsage, "ENOENT"},
            {{"check", "--dir=" + file}, kExitUsage, "is not a directory"},
            {{"check", Dir(), "--backend=lnik"},

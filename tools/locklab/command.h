@@ -35,6 +35,9 @@ struct Context {
   Console& err;  // progress and messages
   // The whole command line, quoted for a shell: for headers and replays.
   std::string command_line;
+  // The flags as they were typed, without the subcommand and what followed
+  // "--".
+  std::vector<std::string> args = {};
   // What followed "--"; only for rows that take it.
   std::vector<std::string> rest;
 };

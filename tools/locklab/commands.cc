@@ -21,6 +21,8 @@ std::span<const CommandRow> Commands() {
        SetUpExplore},
       {"faultfs", "Show a directory again through FUSE, with chosen sins.",
        SetUpFaultfs},
+      {"lab", "Run a subcommand on filesystems that are made for it.", SetUpLab,
+       "SUBCOMMAND [FLAG...]"},
       {"list", "List the backends or the claims: what a correct lock does.",
        SetUpList},
       {"report", "Report runs that were kept, from their results directory.",

@@ -13,6 +13,7 @@ Run SetUpExec(CLI::App& app, Context& context);
 Run SetUpExplain(CLI::App& app, Context& context);
 Run SetUpExplore(CLI::App& app, Context& context);
 Run SetUpFaultfs(CLI::App& app, Context& context);
+Run SetUpLab(CLI::App& app, Context& context);
 Run SetUpList(CLI::App& app, Context& context);
 Run SetUpReport(CLI::App& app, Context& context);
 Run SetUpStress(CLI::App& app, Context& context);

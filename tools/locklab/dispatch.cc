@@ -139,6 +139,7 @@ int RunCommand(const CommandRow& row, std::vector<std::string> args,
     context.rest.assign(std::next(dashes), args.end());
     args.erase(dashes, args.end());
   }
+  context.args = args;
   CLI::App app(std::string(row.doc), fmt::format("locklab {}", row.name));
   app.set_help_flag("-h,--help", "Print this and exit.");
   app.formatter(std::make_shared<HelpFormatter>(row.rest));
@@ -187,7 +188,7 @@ int Dispatch(std::span<const CommandRow> table,
   try {
     const CommandRow& row = Find(table, args[0]);
     program = fmt::format("locklab {}", row.name);
-    Context context{out, err, QuoteAll(args), {}};
+    Context context{out, err, QuoteAll(args), {}, {}};
     return RunCommand(row, {std::next(args.begin()), args.end()}, context);
   } catch (const UsageError& error) {
     return Usage(err, error.what(), program);

@@ -1,0 +1,284 @@
+// locklab lab as its users meet it: the table, runs on filesystems that are
+// made for them, and what is left after a run that was killed.
+#include <gtest/gtest.h>
+#include <linux/securebits.h>
+#include <sys/prctl.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "conformance/claims/features.h"
+#include "conformance/expect/expectations.h"
+#include "conformance/proc/poll_until.h"
+#include "conformance/proc/temp_dir.h"
+#include "conformance/verdict/exit.h"
+#include "tools/lab/needs.h"
+#include "tools/lab/run.h"
+#include "tools/lab/variant.h"
+#include "tools/locklab/program.h"
+
+namespace locklab::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+// --- the table ---------------------------------------------------------------
+
+TEST(LabTable, RowsNameWhatThereIs) {
+  std::set<std::string> packs;
+  for (const expect::Pack& pack : expect::Packs()) packs.emplace(pack.name);
+  std::set<std::string> names;
+  for (const lab::Variant& variant : lab::Variants()) {
+    SCOPED_TRACE(variant.name);
+    EXPECT_TRUE(names.insert(variant.name).second) << "twice";
+    EXPECT_EQ(lab::FindVariant(variant.name), &variant);
+    EXPECT_FALSE(variant.doc.empty() || variant.made.empty());
+    EXPECT_EQ(variant.name.ends_with("/2"), variant.mounts == 2);
+    EXPECT_TRUE(variant.mount == nullptr || variant.run == nullptr);
+    for (const std::string_view need : NamesIn(variant.needs)) {
+      EXPECT_NE(lab::FindNeed(need), nullptr) << need;
+    }
+    for (const std::string_view feature : NamesIn(variant.features)) {
+      EXPECT_NE(FindFeature(feature), nullptr) << feature;
+    }
+    EXPECT_TRUE(variant.pack.empty() ||
+                packs.contains(std::string(variant.pack)))
+        << variant.pack;
+  }
+  EXPECT_GE(names.size(), 30u);
+}
+
+TEST(LabTable, NeedsSayWhatToDo) {
+  for (const lab::Need& need : lab::Needs()) {
+    SCOPED_TRACE(need.name);
+    EXPECT_FALSE(need.doc.empty());
+    EXPECT_TRUE(need.probe != nullptr || !need.package.empty());
+  }
+  const lab::Need missing{.name = "no-such-program-anywhere",
+                          .doc = "nothing",
+                          .package = "a-package"};
+  EXPECT_EQ(lab::WhyMissing(missing),
+            "there is no no-such-program-anywhere: apt-get install a-package");
+}
+
+TEST(LabTable, AVariantAddsItsFlagsBeforeThoseOfTheUser) {
+  const lab::Variant variant{
+      .name = "xyz/2", .doc = "", .made = "", .pack = "tmpfs", .mounts = 2};
+  const auto args = [&variant](std::vector<std::string> given) {
+    const lab::Job job{.locklab = "locklab",
+                       .args = std::move(given),
+                       .scratch = "",
+                       .results = ""};
+    return lab::ArgsOn(variant, job, "/a", "/b");
+  };
+  EXPECT_EQ(args({"check", "--expect=mine"}),
+            (std::vector<std::string>{"check", "--dir=/a", "--other-mount=/b",
+                                      "--expect=@library", "--expect=@tmpfs",
+                                      "--variant=xyz/2", "--expect=mine"}));
+  EXPECT_EQ(args({"stress", "--seed=7"}),
+            (std::vector<std::string>{"stress", "--dir=/a", "--seed=7"}));
+}
+
+// --- runs
+// ----------------------------------------------------------------------
+
+class LabTest : public testing::Test {
+ protected:
+  // What it makes lies in our directory, and nothing else does.
+  [[nodiscard]] std::function<void()> Prepare() const {
+    return [this] {
+      unsetenv("TEST_TMPDIR");
+      setenv("TMPDIR", dir_.path().c_str(), 1);
+    };
+  }
+  [[nodiscard]] Ended Run(const std::vector<std::string>& args) const {
+    return Program(LocklabArgv(args), Prepare()).Wait();
+  }
+
+  [[nodiscard]] bool NothingIsLeft() const {
+    return fs::is_empty(dir_.path()) && !AnyLoopDevice();
+  }
+  // One shows a file in our directory.
+  [[nodiscard]] bool AnyLoopDevice() const {
+    for (const auto& entry : fs::directory_iterator("/sys/block")) {
+      const std::string file =
+          ReadWhole(entry.path().string() + "/loop/backing_file");
+      if (file.starts_with(dir_.path())) return true;
+    }
+    return false;
+  }
+
+  proc::TempDir dir_;
+};
+
+// Why a variant is not to be had; "" if it is.
+std::string Missing(const std::string& name) {
+  return lab::WhyNot(*lab::FindVariant(name));
+}
+
+TEST_F(LabTest, ListsEveryVariantAndWhyItIsNotThere) {
+  const Ended ended = Run({"lab", "list", "--format=json"});
+  ASSERT_EQ(ended.code, kExitOk) << ended.err;
+  const json list = json::parse(ended.out).at("filesystems");
+  EXPECT_EQ(list.size(), lab::Variants().size());
+  for (const json& row : list) {
+    EXPECT_EQ(row["available"], row["reason"] == "") << row;
+  }
+  const Ended text = Run({"lab", "list"});
+  EXPECT_NE(text.out.find("ext4-nojournal"), std::string::npos);
+}
+
+TEST_F(LabTest, ChecksAFilesystemInAnImage) {
+  if (!Missing("ext4").empty()) GTEST_SKIP() << Missing("ext4");
+  const Ended ended = Run({"check", "--fs=ext4", "--backend=flock,link",
+                           "--filter=^release.frees", "--format=json"});
+  ASSERT_EQ(ended.code, kExitOk) << ended.out << ended.err;
+  const json report = json::parse(ended.out);
+  const json& variant = report["variants"][0];
+  EXPECT_EQ(variant["name"], "ext4");
+  EXPECT_EQ(variant["report"]["context"]["variant"], "ext4");
+  EXPECT_EQ(variant["report"]["context"]["filesystem"]["type"], "ext4");
+  EXPECT_EQ(variant["report"]["backends"].size(), 2u);
+  EXPECT_TRUE(proc::Eventually([&] { return NothingIsLeft(); }, proc::In(20s)));
+}
+
+TEST_F(LabTest, ChecksThroughTwoMounts) {
+  if (!Missing("bind/2").empty()) GTEST_SKIP() << Missing("bind/2");
+  const Ended ended =
+      Run({"lab", "run", "--fs=bind/2,bind", "--", "conformance",
+           "--backend=link", "--filter=^exclusion.(across_mounts|two_objects)",
+           "--out=" + dir_ / "results"});
+  ASSERT_EQ(ended.code, kExitOk) << ended.out << ended.err;
+  EXPECT_NE(ended.out.find("== bind/2:"), std::string::npos);
+  const Ended list = Run(
+      {"report", "--results=" + dir_ / "results", "--list", "--format=json"});
+  const json runs = json::parse(list.out).at("runs");
+  ASSERT_EQ(runs.size(), 2u) << list.out;
+  EXPECT_EQ(runs[0]["variant"], "bind/2");
+  EXPECT_EQ(runs[1]["variant"], "bind");
+  EXPECT_EQ(runs[0]["verdicts"]["safe"], 1) << "through both mounts";
+}
+
+// A file whose name reached the disk, and not its text.
+TEST_F(LabTest, APowerFailureCatchesALockThatTrustsItsDisk) {
+  if (!Missing("ext4").empty()) GTEST_SKIP() << Missing("ext4");
+  const Ended ended =
+      Run({"check", "--fs=ext4", "--backend=canary:trusts-the-disk,symlink",
+           "--filter=^power.lock_is_had_again", "--format=json"});
+  const json report = json::parse(ended.out)["variants"][0]["report"];
+  ASSERT_EQ(report["backends"].size(), 2u) << ended.out << ended.err;
+  const json& trusting = report["backends"][0]["claims"][0];
+  EXPECT_EQ(trusting["verdict"], "fail") << trusting;
+  EXPECT_NE(trusting["reason"].get<std::string>().find(
+                "its name had reached the disk"),
+            std::string::npos)
+      << trusting;
+  const json& sound = report["backends"][1]["claims"][0];
+  EXPECT_EQ(sound["verdict"], "pass") << sound;
+}
+
+TEST_F(LabTest, OneBadFilesystemMakesAllRed) {
+  if (!Missing("tmpfs").empty()) GTEST_SKIP() << Missing("tmpfs");
+  const Ended ended = Run({"check", "--fs=tmpfs",
+                           "--backend=canary:"
+                           "no-lock",
+                           "--filter=^release.frees"});
+  EXPECT_EQ(ended.code, kExitFailed) << ended.out << ended.err;
+  EXPECT_NE(ended.out.find("replay: locklab check --fs=tmpfs"),
+            std::string::npos)
+      << ended.out;
+}
+
+TEST_F(LabTest, RefusesWhatItDoesNotUnderstand) {
+  const struct {
+    std::vector<std::string> args;
+    std::string says;
+  } kRows[] = {
+      {{"check", "--fs=ex4"}, "did you mean ext4?"},
+      {{"check", "--fs=tmpfs,"}, "an item is empty"},
+      {{"check", "--fs=tmpfs", "--dir=/tmp"}, "--fs makes the directory"},
+      {{"check", "--fs=tmpfs", "--profil=full"}, "did you mean --profile"},
+      {{"check", "--fs=tmpfs,bind", "--json=x"}, "use --out=DIR"},
+      {{"lab", "run", "--", "check"}, "--fs is required"},
+      {{"lab", "run", "--fs=tmpfs"}, "after -- comes one of check"},
+      {{"lab", "run", "--fs=tmpfs", "--", "chek"}, "did you mean check?"},
+      {{"lab", "run", "--fs=tmpfs", "--", "check", "--dir=/tmp"},
+       "the filesystem is made for the run"},
+      {{"lab", "list", "--fs=tmpfs"}, "list takes neither"},
+      {{"lab", "walk"}, "it must be one of list, run"},
+  };
+  for (const auto& row : kRows) {
+    const Ended ended = Run(row.args);
+    EXPECT_EQ(ended.code, kExitUsage) << row.says << ended.out;
+    EXPECT_NE(ended.err.find(row.says), std::string::npos) << ended.err;
+  }
+  EXPECT_TRUE(fs::is_empty(dir_.path()));
+}
+
+TEST_F(LabTest, WhatIsNotThereIsUnsupportedAndRedIfItWasNamed) {
+  // Root may do everything; without capabilities it is a user like any other.
+  const auto prepare = [this] {
+    Prepare()();
+    prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED);
+  };
+  Program program(LocklabArgv({"check", "--fs=ext4"}), prepare);
+  const Ended ended = program.Wait();
+  EXPECT_EQ(ended.code, kExitMissingFeature) << ended.out << ended.err;
+  EXPECT_NE(ended.out.find("== ext4: unsupported: only root may use loop "
+                           "devices: run it as root"),
+            std::string::npos)
+      << ended.out;
+  EXPECT_TRUE(fs::is_empty(dir_.path()));
+}
+
+// All that a killed run made is gone by itself, but for files, which the next
+// run removes.
+TEST_F(LabTest, AKilledRunLeavesNothingMounted) {
+  if (!Missing("ext4").empty()) GTEST_SKIP() << Missing("ext4");
+  Program program(
+      LocklabArgv({"lab", "run", "--fs=ext4", "--", "check", "--backend=link"}),
+      Prepare());
+  ASSERT_TRUE(program.Says("examines")) << program.err();
+  EXPECT_TRUE(AnyLoopDevice());
+  const std::string mounts = ReadWhole("/proc/self/mountinfo");
+  EXPECT_EQ(mounts.find(dir_.path()), std::string::npos) << "not private";
+  std::string scratch;
+  for (const auto& entry : fs::directory_iterator(dir_.path())) {
+    scratch = entry.path().string();
+  }
+  program.Kill(SIGKILL);
+  EXPECT_EQ(program.Wait().code, 1000 + SIGKILL);
+  EXPECT_TRUE(
+      proc::Eventually([&] { return !AnyLoopDevice(); }, proc::In(60s), 10ms));
+  EXPECT_TRUE(NobodyIsOn(scratch + "/0/mnt"));
+  EXPECT_FALSE(fs::is_empty(dir_.path())) << "nothing to sweep";
+  const Ended next =
+      Run({"check", "--fs=ext4", "--backend=flock", "--filter=^release.frees"});
+  EXPECT_EQ(next.code, kExitOk) << next.out << next.err;
+  EXPECT_TRUE(proc::Eventually([&] { return NothingIsLeft(); }, proc::In(20s)));
+}
+
+TEST_F(LabTest, AnInterruptedRunClearsUpAndSaysSo) {
+  if (!Missing("ext4").empty()) GTEST_SKIP() << Missing("ext4");
+  Program program(LocklabArgv({"lab", "run", "--fs=ext4,tmpfs", "--", "check",
+                               "--backend=link"}),
+                  Prepare());
+  ASSERT_TRUE(program.Says("examines")) << program.err();
+  program.Kill(SIGINT);
+  const Ended ended = program.Wait();
+  EXPECT_EQ(ended.code, kExitInconclusive) << ended.out << ended.err;
+  EXPECT_NE(ended.out.find("not reached"), std::string::npos) << ended.out;
+  EXPECT_TRUE(proc::Eventually([&] { return NothingIsLeft(); }, proc::In(20s)));
+}
+
+}  // namespace
+}  // namespace locklab::cli
