@@ -10,16 +10,6 @@ namespace {
 // How many times as long a contest may last where the disk is slow.
 constexpr int kMostStretch = 16;
 
-void AddDistribution(const history::Histogram& histogram, const char* of,
-                     report::BackendReport* backend) {
-  if (histogram.count() == 0) return;
-  report::Distribution& added = backend->distributions.emplace_back();
-  added.of = of;
-  histogram.ForEach([&added](int64_t value, int64_t count) {
-    added.buckets.emplace_back(value, count);
-  });
-}
-
 }  // namespace
 
 ContestResult MeasuredArena::Contend(const SubjectFactory& subject,
@@ -51,6 +41,16 @@ run::ContentionResult HoldContest(const SubjectFactory& subject,
     plan.duration *= 4;
     plan.deadline += plan.duration;
   }
+}
+
+void AddDistribution(const history::Histogram& histogram, const char* of,
+                     report::BackendReport* backend) {
+  if (histogram.count() == 0) return;
+  report::Distribution& added = backend->distributions.emplace_back();
+  added.of = of;
+  histogram.ForEach([&added](int64_t value, int64_t count) {
+    added.buckets.emplace_back(value, count);
+  });
 }
 
 void Report(const run::ContentionResult& result,

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "conformance/history/histogram.h"
 #include "conformance/report/report.h"
 #include "stress/run/contention.h"
 
@@ -53,6 +54,10 @@ class MeasuredArena : public run::ContentionArena {
 [[nodiscard]] run::ContentionResult HoldContest(
     const SubjectFactory& subject, run::ContentionPlan plan,
     const std::function<bool()>& go_on);
+
+// Adds what was measured of a lock to its report, unless it is empty.
+void AddDistribution(const history::Histogram& histogram, const char* of,
+                     report::BackendReport* backend);
 
 // What a report says of it.
 void Report(const run::ContentionResult& result,

@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "bench/measure/latency.h"
 #include "conformance/claims/contest.h"
 #include "conformance/history/log_reader.h"
 #include "conformance/proc/child.h"
@@ -23,7 +24,6 @@
 #include "tools/locklab/check/directory.h"
 #include "tools/locklab/check/environment.h"
 #include "tools/locklab/check/lanes.h"
-#include "tools/locklab/check/latency.h"
 #include "tools/locklab/flags.h"
 
 namespace locklab::check {
@@ -401,10 +401,10 @@ bool Surveyor::Found(const Job& job, const Finding& finding,
 
 void Surveyor::Time(Entry* entry) {
   progress_.Stage(fmt::format("{}: latency", entry->report.name));
-  Latency latency = MeasureLatency(*entry->subject->factory, scratch_.path(),
-                                   LatencyTime(plan_));
+  const bench::Latency latency = bench::MeasureLatency(
+      *entry->subject->factory, scratch_.path(), LatencyTime(plan_));
   progress_.Done(Seconds(LatencyTime(plan_)));
-  if (!latency.lock_ns) {
+  if (latency.lock_ns.count() == 0) {
     if (!GoOn() || InTrouble()) return;
     entry->report.claims.push_back(
         {.id = "latency",
@@ -414,11 +414,14 @@ void Surveyor::Time(Entry* entry) {
     return recorder_.ClaimExamined(entry->report.name,
                                    entry->report.claims.back());
   }
-  entry->report.latency_ns = latency.lock_ns;
-  entry->report.floor_ns = latency.floor_ns;
-  auto& distributions = entry->report.distributions;
-  distributions.insert(distributions.end(), latency.distributions.begin(),
-                       latency.distributions.end());
+  const auto p = latency.lock_ns.percentiles();
+  entry->report.latency_ns =
+      report::Percentiles{p.p50, p.p90, p.p99, p.p99_9, p.max};
+  AddDistribution(latency.lock_ns, "latency_ns", &entry->report);
+  if (latency.floor_ns.count() > 0) {
+    entry->report.floor_ns = latency.floor_ns.percentiles().p50;
+    AddDistribution(latency.floor_ns, "floor_ns", &entry->report);
+  }
   recorder_.Measured(entry->report);
 }
 

@@ -1,23 +1,20 @@
 // What an acquire and a release cost when nobody else wants the lock, beside
 // the same bare system calls.
-#ifndef LOCKLAB_TOOLS_LOCKLAB_CHECK_LATENCY_H_
-#define LOCKLAB_TOOLS_LOCKLAB_CHECK_LATENCY_H_
+#ifndef LOCKLAB_BENCH_MEASURE_LATENCY_H_
+#define LOCKLAB_BENCH_MEASURE_LATENCY_H_
 
 #include <chrono>
-#include <optional>
 #include <string>
-#include <vector>
 
-#include "conformance/report/report.h"
+#include "conformance/history/histogram.h"
 #include "conformance/subject/subject.h"
 
-namespace locklab::check {
+namespace locklab::bench {
 
 struct Latency {
-  std::optional<report::Percentiles> lock_ns{};
-  std::optional<int64_t> floor_ns{};  // median; nullopt: no floor is known
-  std::vector<report::Distribution> distributions{};  // latency_ns, floor_ns
-  std::string error{};                                // why there is no lock_ns
+  history::Histogram lock_ns = {};   // empty: see error
+  history::Histogram floor_ns = {};  // empty: no floor is known
+  std::string error = {};
 };
 
 // Measures in a process of its own, in a new directory below `dir`, lock and
@@ -27,6 +24,6 @@ struct Latency {
                                      const std::string& dir,
                                      std::chrono::milliseconds duration);
 
-}  // namespace locklab::check
+}  // namespace locklab::bench
 
-#endif  // LOCKLAB_TOOLS_LOCKLAB_CHECK_LATENCY_H_
+#endif  // LOCKLAB_BENCH_MEASURE_LATENCY_H_

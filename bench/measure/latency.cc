@@ -1,4 +1,4 @@
-#include "tools/locklab/check/latency.h"
+#include "bench/measure/latency.h"
 
 #include <algorithm>
 #include <atomic>
@@ -7,13 +7,12 @@
 #include <utility>
 
 #include "bench/floor.h"
-#include "conformance/history/histogram.h"
 #include "conformance/proc/child.h"
 #include "conformance/proc/interrupts.h"
 #include "conformance/proc/shared.h"
 #include "conformance/proc/temp_dir.h"
 
-namespace locklab::check {
+namespace locklab::bench {
 namespace {
 
 using namespace std::chrono_literals;
@@ -42,11 +41,6 @@ void Put(const history::Histogram& histogram, Buckets* buckets) {
   });
 }
 
-report::Distribution Get(const Buckets& buckets, std::string of) {
-  return {.of = std::move(of),
-          .buckets = {buckets.at, buckets.at + buckets.count}};
-}
-
 history::Histogram HistogramOf(const Buckets& buckets) {
   history::Histogram histogram;
   for (size_t i = 0; i < buckets.count; ++i) {
@@ -70,8 +64,7 @@ bool Cycle(Subject& subject, Box* box) {
 }
 
 // Turn by turn, so that what disturbs one disturbs the other as well.
-bool Measure(Subject& subject, bench::Floor* floor, Clock::time_point end,
-             Box* box) {
+bool Measure(Subject& subject, Floor* floor, Clock::time_point end, Box* box) {
   history::Histogram lock_ns;
   history::Histogram floor_ns;
   for (int i = 0; i < kWarmUp; ++i) {
@@ -98,18 +91,6 @@ bool Measure(Subject& subject, bench::Floor* floor, Clock::time_point end,
   return true;
 }
 
-Latency LatencyOf(const Box& box) {
-  Latency latency;
-  const history::Percentiles p = HistogramOf(box.lock_ns).percentiles();
-  latency.lock_ns = report::Percentiles{p.p50, p.p90, p.p99, p.p99_9, p.max};
-  latency.distributions.push_back(Get(box.lock_ns, "latency_ns"));
-  if (box.floor_ns.count > 0) {
-    latency.floor_ns = HistogramOf(box.floor_ns).percentiles().p50;
-    latency.distributions.push_back(Get(box.floor_ns, "floor_ns"));
-  }
-  return latency;
-}
-
 }  // namespace
 
 Latency MeasureLatency(const SubjectFactory& subject, const std::string& dir,
@@ -121,7 +102,7 @@ Latency MeasureLatency(const SubjectFactory& subject, const std::string& dir,
     proc::Child child = proc::Child::Spawn(
         [&] {
           const auto lock = subject.Make(lock_dir / "job");
-          const auto floor = bench::MakeFloor(subject.name(), floor_dir.path());
+          const auto floor = MakeFloor(subject.name(), floor_dir.path());
           box->done = Measure(*lock, floor.get(), proc::In(duration), &*box);
           return 0;
         },
@@ -136,10 +117,11 @@ Latency MeasureLatency(const SubjectFactory& subject, const std::string& dir,
       return {.error = box->error[0] != '\0' ? box->error
                                              : "the measuring process died"};
     }
-    return LatencyOf(*box);
+    return {.lock_ns = HistogramOf(box->lock_ns),
+            .floor_ns = HistogramOf(box->floor_ns)};
   } catch (const std::system_error& error) {
     return {.error = error.what()};
   }
 }
 
-}  // namespace locklab::check
+}  // namespace locklab::bench
