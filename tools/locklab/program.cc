@@ -1,21 +1,13 @@
 #include "tools/locklab/program.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <chrono>
-#include <csignal>
 #include <filesystem>
-#include <fstream>
-#include <optional>
-#include <sstream>
+#include <system_error>
 
 #include "conformance/proc/poll_until.h"
 
 namespace locklab::cli {
 namespace {
-
-constexpr auto kMinute = std::chrono::minutes(1);
 
 bool IsAnybodyOn(const std::string& dir) {
   std::error_code error;
@@ -27,54 +19,7 @@ bool IsAnybodyOn(const std::string& dir) {
   return false;
 }
 
-void Redirect(int fd, const std::string& path, int flags) {
-  const int file = open(path.c_str(), flags | O_CLOEXEC, 0600);
-  if (file < 0 || dup2(file, fd) < 0) _exit(99);
-  close(file);
-}
-
-[[noreturn]] void Become(const std::vector<std::string>& argv,
-                         const std::string& dir,
-                         const std::function<void()>& prepare) {
-  Redirect(STDIN_FILENO, "/dev/null", O_RDONLY);
-  Redirect(STDOUT_FILENO, dir + "/out", O_WRONLY | O_CREAT | O_APPEND);
-  Redirect(STDERR_FILENO, dir + "/err", O_WRONLY | O_CREAT | O_APPEND);
-  if (prepare) prepare();
-  std::vector<char*> words;
-  for (const std::string& word : argv) {
-    words.push_back(const_cast<char*>(word.c_str()));
-  }
-  words.push_back(nullptr);
-  execvp(words[0], words.data());
-  _exit(98);
-}
-
 }  // namespace
-
-Program::Program(const std::vector<std::string>& argv,
-                 const std::function<void()>& prepare)
-    : child_(proc::Child::Spawn(
-          [&]() -> int { Become(argv, dir_.path(), prepare); })) {}
-
-Ended Program::Wait(std::chrono::seconds limit) {
-  std::optional<proc::ExitStatus> end = child_.Wait(proc::In(limit));
-  if (!end) end = child_.Stop();
-  const int code = end->signal != 0 ? 1000 + end->signal : end->code;
-  return {code, out(), err()};
-}
-
-bool Program::Says(const std::string& text) {
-  const auto said = [&] {
-    return (out() + err()).find(text) != std::string::npos;
-  };
-  const auto done = [&] { return said() || child_.Poll().has_value(); };
-  return proc::Eventually(done, proc::In(kMinute)) && said();
-}
-
-void Program::Kill(int signal) { kill(child_.pid(), signal); }
-
-std::string Program::out() const { return ReadWhole(dir_ / "out"); }
-std::string Program::err() const { return ReadWhole(dir_ / "err"); }
 
 std::vector<std::string> LocklabArgv(const std::vector<std::string>& args) {
   std::vector<std::string> argv = {"tools/locklab/locklab"};
@@ -90,13 +35,6 @@ bool NobodyIsOn(const std::string& dir) {
   return proc::Eventually([&] { return !IsAnybodyOn(dir); },
                           proc::In(std::chrono::seconds(20)),
                           std::chrono::milliseconds(20));
-}
-
-std::string ReadWhole(const std::string& path) {
-  std::ostringstream text;
-  // Not by iterators: they throw when a process ends while its /proc is read.
-  text << std::ifstream(path).rdbuf();
-  return text.str();
 }
 
 }  // namespace locklab::cli
