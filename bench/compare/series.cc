@@ -7,8 +7,8 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 namespace locklab::bench {
 namespace {
@@ -137,11 +137,9 @@ SeriesFile FromJson(std::string_view text, const std::string& name) {
 
 SeriesFile ReadSeries(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  if (!in || !(text << in.rdbuf())) {
-    Refuse(path, fmt::format("cannot be read: {}", std::strerror(errno)));
-  }
-  return FromJson(text.str(), path);
+  if (!in) Refuse(path, fmt::format("cannot be read: {}", strerror(errno)));
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  return FromJson(text, path);
 }
 
 }  // namespace locklab::bench

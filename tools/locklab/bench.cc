@@ -146,14 +146,17 @@ void AskForSample(const std::string& program, const std::string& dir,
   }
   const proc::Ended ended = proc::Program(argv).Wait(kLimit);
   if (Interrupted()) return;
-  if (ended.code != kExitOk && ended.code != kExitFailed &&
-      ended.code != kExitInconclusive) {
+  SeriesFile sample;
+  try {
+    sample = bench::FromJson(ended.out, "its samples");
+  } catch (const bench::SeriesError& error) {
     throw UsageError(fmt::format(
         "{} cannot take a sample (exit code {}): {}; --vs needs a locklab that "
         "has bench, and the same locks",
-        program, ended.code, ended.err.substr(0, ended.err.find('\n'))));
+        program, ended.code,
+        ended.err.empty() ? error.what()
+                          : ended.err.substr(0, ended.err.find('\n'))));
   }
-  const SeriesFile sample = bench::FromJson(ended.out, program);
   if (file->environment.empty()) *file = {.environment = sample.environment};
   for (const bench::Series& series : sample.series) {
     auto& samples = file->At(series.backend, series.measure);
