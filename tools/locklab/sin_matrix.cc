@@ -135,7 +135,7 @@ constexpr auto kCases = std::to_array<SinCase>({
      .backends = "link",
      .caught_by = "fs.case_sensitive",
      .quick = true},
-    {.sin = "mtime-coarse",
+    {.sin = "mtime-coarse:ms=3600000",
      .claims = "^fs.mtime",
      .backends = "link",
      .caught_by = "fs.mtime_granularity"},
