@@ -28,6 +28,7 @@ constexpr auto kSubcommands = std::to_array<Subcommand>({
      .other_mount = true,
      .expect = true,
      .variant = true},
+    {.name = "bench"},
     {.name = "crash"},
     {.name = "stress"},
 });

@@ -26,6 +26,7 @@
 #include "conformance/report/matrix.h"
 #include "conformance/store/store.h"
 #include "conformance/store/store_error.h"
+#include "tools/lab/guest/guest.h"
 #include "tools/lab/run.h"
 #include "tools/lab/variant.h"
 #include "tools/locklab/commands.h"
@@ -428,6 +429,41 @@ int List(const std::string& format, Context& context) {
   return kExitOk;
 }
 
+// --- lab shell --------------------------------------------------------------
+
+// A prompt in the guest that has the filesystem mounted.
+int Shell(const std::string& fs, Context& context) {
+  const Variant* variant = lab::FindVariant(fs);
+  if (variant == nullptr) UnknownVariant(fs);
+  if (variant->kind != lab::Kind::kGuest) {
+    throw UsageError(fmt::format(
+        "--fs={}: a shell is for filesystems that a guest mounts", fs));
+  }
+  std::string trouble = WhyNot(*variant);
+  int code = kExitMissingFeature;
+  if (trouble.empty()) {
+    const proc::Interrupts interrupts;
+    proc::SweepDead("");
+    const proc::TempDir scratch;
+    RequirePlainPath(scratch.path());
+    fmt::print(context.err.stream,
+               "locklab: booting a guest with {} on /mnt/a{}; exit ends it\n",
+               variant->name, variant->mounts == 2 ? " and /mnt/b" : "");
+    context.err.stream.flush();
+    lab::Job job;
+    job.locklab = ThisProgram();
+    job.scratch = scratch.path();
+    const lab::Result result = lab::ShellInGuest(*variant, job);
+    proc::Interrupts::Take();
+    trouble = result.trouble;
+    code = result.code;
+  }
+  if (!trouble.empty()) {
+    fmt::print(context.err.stream, "locklab: {}\n", trouble);
+  }
+  return code;
+}
+
 struct Flags {
   std::string what;
   std::string fs;
@@ -442,6 +478,10 @@ int Lab(const Flags& flags, Context& context) {
     return List(flags.format, context);
   }
   if (flags.fs.empty()) throw UsageError("--fs is required");
+  if (flags.what == "shell") {
+    if (!context.rest.empty()) throw UsageError("shell takes no subcommand");
+    return Shell(flags.fs, context);
+  }
   std::vector<std::string> args = context.rest;
   if (flags.format == "json") args.emplace_back("--format=json");
   return RunOnVariants(flags.fs, std::move(args), context);
@@ -490,7 +530,8 @@ int RunOnVariants(const std::string& fs, std::vector<std::string> args,
 
 Run SetUpLab(CLI::App& app, Context& context) {
   auto flags = std::make_shared<Flags>();
-  AddChoice(app, "WHAT", &flags->what, {"list", "run"}, "What to do.")
+  AddChoice(app, "WHAT", &flags->what, {"list", "run", "shell"},
+            "What to do: shell is a prompt in a guest.")
       ->required();
   app.add_option("--fs", flags->fs,
                  "The filesystems to run on, separated by commas: names that "
