@@ -6,6 +6,7 @@
 
 #include "conformance/claims/kit.h"
 #include "conformance/proc/child.h"
+#include "conformance/proc/exec.h"
 
 namespace locklab::claims {
 namespace {
@@ -17,10 +18,7 @@ const char* Program() {
 
 int Become(std::vector<std::string> words) {
   words.insert(words.begin(), Program());
-  std::vector<char*> pointers;
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  execv(pointers[0], pointers.data());
+  proc::Exec(words);
   return 127;
 }
 

@@ -17,6 +17,7 @@
 #include <sstream>
 
 #include "conformance/proc/child.h"
+#include "conformance/proc/exec.h"
 #include "conformance/proc/namespaces.h"
 #include "conformance/proc/poll_until.h"
 
@@ -54,18 +55,12 @@ constexpr auto kKinds = std::to_array<Kind>({
 std::string Why(int error) { return std::strerror(error); }
 
 // Runs in the child of RunTool.
-[[noreturn]] void Become(const std::vector<std::string>& argv,
-                         const std::string& program, int output) {
+[[noreturn]] void Become(const std::vector<std::string>& argv, int output) {
   const int null = open("/dev/null", O_RDONLY);
   dup2(null, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
-  std::vector<char*> words;
-  for (const std::string& word : argv) {
-    words.push_back(const_cast<char*>(word.c_str()));  // exec does not write
-  }
-  words.push_back(nullptr);
-  execv(program.c_str(), words.data());
+  proc::Exec(argv);
   _exit(127);
 }
 
@@ -174,9 +169,11 @@ void RunTool(const std::vector<std::string>& argv, int worst) {
   if (program.empty()) {
     throw ImageError(fmt::format("there is no program {}", argv.front()));
   }
+  std::vector<std::string> words = argv;
+  words.front() = program;
   const Fd output(memfd_create("output", MFD_CLOEXEC));
   proc::Child child =
-      proc::Child::Spawn([&]() -> int { Become(argv, program, output.get()); });
+      proc::Child::Spawn([&]() -> int { Become(words, output.get()); });
   const auto end = child.Wait(proc::In(120s));
   if (end && end->signal == 0 && end->code <= worst) return;
   throw ImageError(fmt::format("{} {}: {}", argv.front(),

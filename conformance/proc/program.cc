@@ -8,6 +8,7 @@
 #include <optional>
 #include <sstream>
 
+#include "conformance/proc/exec.h"
 #include "conformance/proc/poll_until.h"
 
 namespace locklab::proc {
@@ -28,12 +29,7 @@ void Redirect(int fd, const std::string& path, int flags) {
   Redirect(STDOUT_FILENO, dir + "/out", O_WRONLY | O_CREAT | O_APPEND);
   Redirect(STDERR_FILENO, dir + "/err", O_WRONLY | O_CREAT | O_APPEND);
   if (prepare) prepare();
-  std::vector<char*> words;
-  for (const std::string& word : argv) {
-    words.push_back(const_cast<char*>(word.c_str()));
-  }
-  words.push_back(nullptr);
-  execvp(words[0], words.data());
+  Exec(argv);
   _exit(98);
 }
 

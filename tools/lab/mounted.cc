@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "conformance/image/image.h"
+#include "conformance/proc/exec.h"
 #include "conformance/proc/filesystem.h"
 #include "conformance/proc/poll_until.h"
 
@@ -25,15 +26,10 @@ bool IsMountPoint(const std::string& dir) {
   return proc::FilesystemOf(dir).mount_point == dir;
 }
 
-int Exec(const std::vector<std::string>& argv) {
-  std::vector<char*> words;
-  for (const std::string& word : argv) {
-    words.push_back(const_cast<char*>(word.c_str()));  // exec does not write
-  }
-  words.push_back(nullptr);
+int Become(const std::vector<std::string>& argv) {
   // The run's standard output is for its results.
   dup2(STDERR_FILENO, STDOUT_FILENO);
-  execvp(words.front(), words.data());
+  proc::Exec(argv);
   return 127;
 }
 
@@ -83,7 +79,7 @@ void Mounted::Serve(const std::vector<std::string>& argv,
                     const std::vector<std::string>& targets) {
   // A group of its own: Ctrl-C is for the run, which then unmounts.
   servers_.push_back(
-      proc::Child::Spawn([&] { return Exec(argv); }, {.own_group = true}));
+      proc::Child::Spawn([&] { return Become(argv); }, {.own_group = true}));
   proc::Child& server = servers_.back();
   const bool there = proc::Eventually(
       [&] {

@@ -10,6 +10,7 @@
 #include <exception>
 
 #include "conformance/proc/child.h"
+#include "conformance/proc/exec.h"
 #include "conformance/proc/interrupts.h"
 #include "conformance/proc/namespaces.h"
 #include "conformance/proc/poll_until.h"
@@ -42,12 +43,9 @@ struct Report {
 // The program takes the place of this process.
 int Become(const Job& job, std::vector<std::string> args) {
   args.insert(args.begin(), job.locklab);
-  std::vector<char*> words;
-  for (std::string& word : args) words.push_back(word.data());
-  words.push_back(nullptr);
   dup2(job.out, STDOUT_FILENO);
   dup2(job.err, STDERR_FILENO);
-  execv(job.locklab.c_str(), words.data());
+  proc::Exec(args);
   return 127;
 }
 

@@ -20,6 +20,7 @@
 #include <set>
 #include <utility>
 
+#include "conformance/proc/exec.h"
 #include "conformance/proc/interrupts.h"
 #include "conformance/proc/poll_until.h"
 #include "conformance/proc/temp_dir.h"
@@ -139,12 +140,6 @@ std::vector<std::string> Prepared(std::vector<std::string> args,
   return args;
 }
 
-std::string ThisProgram() {
-  std::error_code error;
-  const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
-  return error ? "locklab" : path.string();
-}
-
 // Mount options and guests' command lines stand in the way of other names.
 void RequirePlainPath(const std::string& path) {
   if (path.find_first_of(" \t\n,:\\\"'") == std::string::npos) return;
@@ -167,7 +162,7 @@ class Tour {
     RequirePlainPath(scratch_->path());
     // Claims about other users need a way through.
     chmod(scratch_->path().c_str(), 0711);
-    job_.locklab = ThisProgram();
+    job_.locklab = proc::ThisProgram();
     if (stops->size() > 1 && !json_) KeepResults();
   }
 
@@ -451,7 +446,7 @@ int Shell(const std::string& fs, Context& context) {
                variant->name, variant->mounts == 2 ? " and /mnt/b" : "");
     context.err.stream.flush();
     lab::Job job;
-    job.locklab = ThisProgram();
+    job.locklab = proc::ThisProgram();
     job.scratch = scratch.path();
     const lab::Result result = lab::ShellInGuest(*variant, job);
     proc::Interrupts::Take();

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "conformance/image/image.h"
+#include "conformance/proc/exec.h"
 #include "conformance/proc/namespaces.h"
 #include "conformance/proc/poll_until.h"
 #include "tools/lab/guest/session.h"
@@ -98,12 +99,7 @@ int Boot(const std::string& scratch, const Lines& lines, bool shell) {
     dup2(kFree + fd, fd);
     close(kFree + fd);
   }
-  std::vector<std::string> words =
-      CommandLine(image::FindProgram("linux.uml"), scratch, shell);
-  std::vector<char*> pointers;
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  execv(pointers[0], pointers.data());
+  proc::Exec(CommandLine(image::FindProgram("linux.uml"), scratch, shell));
   return 127;
 }
 
