@@ -6,6 +6,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "conformance/report/text.h"
+
 namespace locklab::bench {
 namespace {
 
@@ -89,12 +91,8 @@ std::vector<std::string> NewlyWrong(const SeriesFile& base,
   return wrong;
 }
 
-// "24.3 us"
 std::string Time(double ns) {
-  if (ns < 1e3) return fmt::format("{:.0f} ns", ns);
-  if (ns < 1e6) return fmt::format("{:.3g} us", ns / 1e3);
-  if (ns < 1e9) return fmt::format("{:.3g} ms", ns / 1e6);
-  return fmt::format("{:.3g} s", ns / 1e9);
+  return report::ShortTime(static_cast<int64_t>(ns));
 }
 
 std::string Percent(double ratio) {
@@ -174,8 +172,8 @@ Exit Judge(const Compared& compared) {
 
 std::string ToText(const Compared& compared, bool gate) {
   std::string out = fmt::format(
-      "{:<10} {:<20} {:>9} {:>9} {:>9}  {:>19} {:>8} {:>7}  {}\n", "backend",
-      "measure", "base", "candidate", "change", "interval", "p", "noise", "");
+      "{:<10} {:<20} {:>9} {:>9} {:>9}  {:>19} {:>8} {:>7}\n", "backend",
+      "measure", "base", "candidate", "change", "interval", "p", "noise");
   for (const Row& row : compared.rows) {
     const stats::Comparison& c = row.comparison;
     out += fmt::format(

@@ -17,6 +17,7 @@
 
 #include "bench/compare/compare.h"
 #include "bench/measure/measure.h"
+#include "conformance/proc/exec.h"
 #include "conformance/proc/interrupts.h"
 #include "conformance/proc/program.h"
 #include "conformance/proc/temp_dir.h"
@@ -157,7 +158,6 @@ void AskForSample(const std::string& program, const std::string& dir,
         ended.err.empty() ? error.what()
                           : ended.err.substr(0, ended.err.find('\n'))));
   }
-  if (file->environment.empty()) *file = {.environment = sample.environment};
   for (const bench::Series& series : sample.series) {
     auto& samples = file->At(series.backend, series.measure);
     samples.insert(samples.end(), series.samples.begin(), series.samples.end());
@@ -176,13 +176,12 @@ struct Sides {
 // A B B A, so that a drift touches both sides alike.
 Sides TakePairs(const std::string& dir, const Flags& flags,
                 const Context& context, check::Progress* progress) {
-  const std::string self = std::filesystem::read_symlink("/proc/self/exe");
-  Sides sides{.base = EmptyFile(dir, flags, context),
-              .candidate = EmptyFile(dir, flags, context)};
-  // That of the other program is its own to tell.
-  sides.base.environment.clear();
-  std::erase_if(sides.candidate.environment,
+  const std::string self = proc::ThisProgram();
+  SeriesFile about = EmptyFile(dir, flags, context);
+  // The surroundings are the same; the suites may differ, which is the point.
+  std::erase_if(about.environment,
                 [](const auto& each) { return each.first == "suite"; });
+  Sides sides{.base = about, .candidate = about};
   for (uint64_t pair = 0; pair < flags.samples && !Interrupted(); ++pair) {
     progress->Stage(fmt::format("pair {} of {}", pair + 1, flags.samples));
     const uint64_t seed = flags.seed + pair;
@@ -193,13 +192,6 @@ Sides TakePairs(const std::string& dir, const Flags& flags,
       progress->Done(0.5 / static_cast<double>(flags.samples));
     }
   }
-  std::erase_if(sides.base.environment,
-                [](const auto& each) { return each.first == "suite"; });
-  const SeriesFile about = EmptyFile(dir, flags, context);
-  sides.base.suite_version = about.suite_version;
-  sides.base.command_line = about.command_line;
-  sides.base.started = about.started;
-  sides.base.seed = about.seed;
   return sides;
 }
 
@@ -221,9 +213,9 @@ void PrintFile(const SeriesFile& file, std::ostream& out) {
   for (const bench::Series& series : file.series) {
     const auto [low, high] =
         std::minmax_element(series.samples.begin(), series.samples.end());
-    fmt::print(out, "{:<10} {:<20} {:>9} {:>9} {:>9} {:>8}{}\n", series.backend,
+    fmt::print(out, "{:<10} {:<20} {:>9} {:>9} {:>9} {:>8}\n", series.backend,
                series.measure, Time(stats::Median(series.samples)), Time(*low),
-               Time(*high), series.samples.size(), "");
+               Time(*high), series.samples.size());
   }
   bool ratios = false;
   for (const bench::Series& series : file.series) {
