@@ -41,23 +41,21 @@ struct ContestResult {
   int64_t acquisitions = 0;
   int64_t violations = 0;
 };
+// What a run may do once with each lock, for claims to judge.
+enum class Trial {
+  kDeaths,     // a process dies at every step of the lock's operations
+  kScenarios,  // the scenarios of stress/scenarios
+};
 class Arena {
  public:
   virtual ~Arena() = default;
   virtual ContestResult Contend(const SubjectFactory& subject,
                                 const std::string& dir,
                                 const Contest& contest) = 0;
-  // What the run found out by letting a process die at every step of the lock's
-  // operations; nullopt: it did not do so.
-  [[nodiscard]] virtual std::optional<Finding> Deaths(
-      const SubjectFactory& subject) {
-    (void)subject;
-    return std::nullopt;
-  }
-  // What the run found out by putting the lock to the scenarios of
-  // stress/scenarios; nullopt: it did not do so.
-  [[nodiscard]] virtual std::optional<Finding> Scenarios(
-      const SubjectFactory& subject) {
+  // What the run found out by a trial of the lock; nullopt: it made none.
+  [[nodiscard]] virtual std::optional<Finding> Tried(
+      Trial trial, const SubjectFactory& subject) {
+    (void)trial;
     (void)subject;
     return std::nullopt;
   }
@@ -89,10 +87,8 @@ struct Claim {
   Finding (*body)(const ClaimContext& context);
   // Judges the standard contest (contest.h), which a run may have held already.
   bool contest = false;
-  // Judges the deaths at every step (Arena::Deaths), if the run tried them.
-  bool deaths = false;
-  // Judges the scenarios (Arena::Scenarios), if the run put the lock to them.
-  bool scenarios = false;
+  // Judges this trial (Arena::Tried), if the run made it.
+  std::optional<Trial> trial = std::nullopt;
   // Asks the directory and not a lock: `context.subject` means nothing to its
   // body, and a run examines it once, whatever locks it examines.
   bool primitive = false;

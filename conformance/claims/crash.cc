@@ -121,7 +121,9 @@ bool DieBeforeCall(const ClaimContext& context, int nth) {
 }
 
 Finding EveryPointRecovers(const ClaimContext& context) {
-  if (auto found = context.arena.Deaths(context.subject)) return *found;
+  if (auto found = context.arena.Tried(Trial::kDeaths, context.subject)) {
+    return *found;
+  }
   constexpr int kMost = 60;
   int nth = 0;
   while (nth < kMost) {
@@ -150,7 +152,7 @@ constexpr auto kRows = std::to_array<Claim>({
      .source = "Python lockfile 0.12.2, mkdir: dies before the owner file",
      .excuse = nullptr,
      .body = EveryPointRecovers,
-     .deaths = true},
+     .trial = Trial::kDeaths},
     {.id = "crash.kernel_lock_is_freed",
      .level = Level::kMust,
      .statement = "the kernel frees the lock of a killed holder, and its "

@@ -33,7 +33,9 @@ Finding Fairness(const ClaimContext& context) {
 }
 
 Finding Scenarios(const ClaimContext& context) {
-  if (auto found = context.arena.Scenarios(context.subject)) return *found;
+  if (auto found = context.arena.Tried(Trial::kScenarios, context.subject)) {
+    return *found;
+  }
   return Finding::Unsupported("this run puts no lock to the scenarios");
 }
 
@@ -61,7 +63,7 @@ constexpr auto kRows = std::to_array<Claim>({
                "locklab list scenarios",
      .excuse = nullptr,
      .body = Scenarios,
-     .scenarios = true},
+     .trial = Trial::kScenarios},
 });
 
 }  // namespace

@@ -57,7 +57,9 @@ class WholeArena final : public ContentionArena {
  public:
   WholeArena(std::string dir, uint64_t seed)
       : dir_(std::move(dir)), seed_(seed) {}
-  std::optional<Finding> Scenarios(const SubjectFactory& subject) override {
+  std::optional<Finding> Tried(Trial trial,
+                               const SubjectFactory& subject) override {
+    if (trial != Trial::kScenarios) return std::nullopt;
     return scenario::TryScenarios(subject,
                                   {.dir = dir_, .replay = "", .seed = seed_},
                                   [] { return true; });

@@ -20,10 +20,10 @@ ContestResult MeasuredArena::Contend(const SubjectFactory& subject,
   return ContentionArena::Contend(subject, dir, contest);
 }
 
-std::optional<Finding> MeasuredArena::Known(const Findings& findings,
+std::optional<Finding> MeasuredArena::Tried(Trial trial,
                                             const SubjectFactory& subject) {
-  const auto known = findings.find(subject.name());
-  if (known == findings.end()) return std::nullopt;
+  const auto known = tried_.find({trial, std::string(subject.name())});
+  if (known == tried_.end()) return std::nullopt;
   return known->second;
 }
 

@@ -14,39 +14,27 @@
 
 namespace locklab::check {
 
-// Gives claims the result of the contest that was held for their lock, of the
-// deaths that were tried and of the scenarios; runs any other contest.
+// Gives claims the result of the contest that was held for their lock, and of
+// the trials that were made of it; runs any other contest.
 class MeasuredArena : public run::ContentionArena {
  public:
   explicit MeasuredArena(const Contest& contest) : contest_(contest) {}
   void Put(std::string_view subject, ContestResult result) {
     results_.insert_or_assign(std::string(subject), std::move(result));
   }
-  void PutDeaths(std::string_view subject, Finding found) {
-    deaths_.insert_or_assign(std::string(subject), std::move(found));
+  void Put(Trial trial, std::string_view subject, Finding found) {
+    tried_.insert_or_assign({trial, std::string(subject)}, std::move(found));
   }
-  void PutScenarios(std::string_view subject, Finding found) {
-    scenarios_.insert_or_assign(std::string(subject), std::move(found));
-  }
-  std::optional<Finding> Deaths(const SubjectFactory& subject) override {
-    return Known(deaths_, subject);
-  }
-  std::optional<Finding> Scenarios(const SubjectFactory& subject) override {
-    return Known(scenarios_, subject);
-  }
+  std::optional<Finding> Tried(Trial trial,
+                               const SubjectFactory& subject) override;
   // Of another lock than `subject`, or another contest: runs it.
   ContestResult Contend(const SubjectFactory& subject, const std::string& dir,
                         const Contest& contest) override;
 
  private:
-  using Findings = std::map<std::string, Finding, std::less<>>;
-  static std::optional<Finding> Known(const Findings& findings,
-                                      const SubjectFactory& subject);
-
   const Contest contest_;
   std::map<std::string, ContestResult, std::less<>> results_;
-  Findings deaths_;
-  Findings scenarios_;
+  std::map<std::pair<Trial, std::string>, Finding> tried_;
 };
 
 // Holds it, for longer where a slow filesystem does not get enough done to

@@ -37,10 +37,17 @@ using report::RunReport;
 // Work in seconds, as one lane takes it on a quiet machine: for estimates.
 constexpr double kClaimWork = 0.02;
 constexpr double kPrimitiveWork = 0.2;
-constexpr double kQuickDeathsWork = 0.3;
-constexpr double kFullDeathsWork = 4;
-constexpr double kQuickScenariosWork = 0.2;
-constexpr double kFullScenariosWork = 20;
+
+struct TrialRow {
+  Trial trial;
+  const char* stage;
+  double quick_work;
+  double full_work;
+};
+constexpr TrialRow kTrials[] = {
+    {Trial::kDeaths, "death in the middle", 0.3, 4},
+    {Trial::kScenarios, "scenarios", 0.2, 20},
+};
 
 // A lock that is broken by a race is caught by chance: almost always at once.
 constexpr uint64_t kCanaryTries = 4;
@@ -122,8 +129,9 @@ class Surveyor {
     if (GoOn()) ExaminePrimitives();
     for (Entry& entry : entries_) {
       if (GoOn() && entry.report.supported) Contend(&entry);
-      if (GoOn() && entry.report.supported) LetDie(&entry);
-      if (GoOn() && entry.report.supported) PlayScenarios(&entry);
+      for (const TrialRow& row : kTrials) {
+        if (GoOn() && entry.report.supported) Put(row, &entry);
+      }
     }
     if (GoOn()) ExamineClaims();
     for (Entry& entry : entries_) {
@@ -153,15 +161,17 @@ class Surveyor {
     return true;
   }
 
-  [[nodiscard]] bool AnyJudges(bool Claim::*trial) const {
+  [[nodiscard]] bool HoldsContest() const {
     return std::any_of(claims_.begin(), claims_.end(),
-                       [trial](const Claim* claim) { return claim->*trial; });
+                       [](const Claim* claim) { return claim->contest; });
   }
-  [[nodiscard]] double DeathsWork() const {
-    return plan_.quick ? kQuickDeathsWork : kFullDeathsWork;
+  [[nodiscard]] bool Makes(Trial trial) const {
+    return std::any_of(
+        claims_.begin(), claims_.end(),
+        [trial](const Claim* claim) { return claim->trial == trial; });
   }
-  [[nodiscard]] double ScenariosWork() const {
-    return plan_.quick ? kQuickScenariosWork : kFullScenariosWork;
+  [[nodiscard]] double Work(const TrialRow& row) const {
+    return plan_.quick ? row.quick_work : row.full_work;
   }
   [[nodiscard]] Contest TheContest() const {
     return claims::StandardContest(plan_.seed, plan_.quick);
@@ -186,8 +196,9 @@ class Surveyor {
   void TryCanary();
   void ExaminePrimitives();
   void Contend(Entry* entry);
-  void LetDie(Entry* entry);
-  void PlayScenarios(Entry* entry);
+  // Puts a lock to a trial.
+  void Put(const TrialRow& row, Entry* entry);
+  std::optional<Finding> Try(Trial trial, Entry* entry);
   void ExamineClaims();
   bool Found(const Job& job, const Finding& finding, double duration_s);
   void Time(Entry* entry);
@@ -250,9 +261,10 @@ double Surveyor::TotalWork() const {
                     [](const Entry& e) { return e.report.supported; }));
   const double contest = Seconds(TheContest().duration);
   double each = kClaimWork * static_cast<double>(claims_.size());
-  if (AnyJudges(&Claim::contest)) each += contest;
-  if (AnyJudges(&Claim::deaths)) each += DeathsWork();
-  if (AnyJudges(&Claim::scenarios)) each += ScenariosWork();
+  if (HoldsContest()) each += contest;
+  for (const TrialRow& row : kTrials) {
+    if (Makes(row.trial)) each += Work(row);
+  }
   if (plan_.latency) each += Seconds(LatencyTime(plan_));
   return contest + kPrimitiveWork * static_cast<double>(primitives_.size()) +
          supported * each;
@@ -292,7 +304,7 @@ void Surveyor::ExaminePrimitives() {
 }
 
 void Surveyor::Contend(Entry* entry) {
-  if (!AnyJudges(&Claim::contest)) return;
+  if (!HoldsContest()) return;
   progress_.Stage(fmt::format("{}: {} processes contend", entry->report.name,
                               TheContest().processes));
   run::ContentionPlan plan = run::PlanOf(TheContest(), scratch_.path());
@@ -308,44 +320,42 @@ void Surveyor::Contend(Entry* entry) {
   recorder_.Measured(entry->report);
 }
 
-void Surveyor::LetDie(Entry* entry) {
-  if (!AnyJudges(&Claim::deaths)) return;
-  progress_.Stage(fmt::format("{}: death in the middle", entry->report.name));
-  const auto found = TryDeaths(
-      *entry->subject->factory,
-      {.dir = scratch_.path(),
-       .replay =
-           plan_.variant.empty()
-               ? fmt::format("locklab crash --dir={} --backend={}",
-                             cli::ShellQuote(plan_.dir), entry->report.name)
-               : fmt::format("locklab lab run --fs={} -- crash "
-                             "--backend={}",
-                             plan_.variant, entry->report.name),
-       .seed = plan_.seed,
-       .quick = plan_.quick},
-      [this] { return GoOn(); }, &entry->report);
-  progress_.Done(DeathsWork());
+void Surveyor::Put(const TrialRow& row, Entry* entry) {
+  if (!Makes(row.trial)) return;
+  progress_.Stage(fmt::format("{}: {}", entry->report.name, row.stage));
+  const std::optional<Finding> found = Try(row.trial, entry);
+  progress_.Done(Work(row));
   if (!found || !GoOn()) return;
   if (found->verdict != Verdict::kPass && InTrouble()) return;
-  arena_.PutDeaths(entry->subject->factory->name(), *found);
+  arena_.Put(row.trial, entry->subject->factory->name(), *found);
   recorder_.Measured(entry->report);
 }
 
-void Surveyor::PlayScenarios(Entry* entry) {
-  if (!AnyJudges(&Claim::scenarios)) return;
-  progress_.Stage(fmt::format("{}: scenarios", entry->report.name));
-  const auto found = scenario::TryScenarios(
-      *entry->subject->factory,
-      {.dir = scratch_.path(),
-       .replay = fmt::format("locklab stress --dir={} --backend={}",
-                             cli::ShellQuote(plan_.dir), entry->report.name),
-       .seed = plan_.seed,
-       .quick = plan_.quick},
-      [this] { return GoOn(); });
-  progress_.Done(ScenariosWork());
-  if (!found || !GoOn()) return;
-  if (found->verdict != Verdict::kPass && InTrouble()) return;
-  arena_.PutScenarios(entry->subject->factory->name(), *found);
+std::optional<Finding> Surveyor::Try(Trial trial, Entry* entry) {
+  const SubjectFactory& subject = *entry->subject->factory;
+  const auto go_on = [this] { return GoOn(); };
+  const bool deaths = trial == Trial::kDeaths;
+  const char* subcommand = deaths ? "crash" : "stress";
+  const std::string replay =
+      plan_.variant.empty()
+          ? fmt::format("locklab {} --dir={} --backend={}", subcommand,
+                        cli::ShellQuote(plan_.dir), entry->report.name)
+          : fmt::format("locklab lab run --fs={} -- {} --backend={}",
+                        plan_.variant, subcommand, entry->report.name);
+  if (deaths) {
+    return TryDeaths(subject,
+                     {.dir = scratch_.path(),
+                      .replay = replay,
+                      .seed = plan_.seed,
+                      .quick = plan_.quick},
+                     go_on, &entry->report);
+  }
+  return scenario::TryScenarios(subject,
+                                {.dir = scratch_.path(),
+                                 .replay = replay,
+                                 .seed = plan_.seed,
+                                 .quick = plan_.quick},
+                                go_on);
 }
 
 void Surveyor::ExamineClaims() {
