@@ -72,11 +72,16 @@ struct Operation {
               const std::string& path, const Options& options);
 };
 
-void DieHolding(const std::string& path, Options options) {
+// For those whose calls are not what is examined.
+Options Uncounted(Options options) {
+  options.os = nullptr;
+  return options;
+}
+
+void DieHolding(const std::string& path, const Options& options) {
   const pid_t pid = fork();
   if (pid == 0) {
-    options.os = nullptr;
-    (new LockFile(path, options))->acquire();
+    (new LockFile(path, Uncounted(options)))->acquire();
     _exit(0);
   }
   waitpid(pid, nullptr, 0);
@@ -94,9 +99,7 @@ constexpr Operation kOperations[] = {
     {"refused",
      [](CountingOs*, const std::function<void()>& arm, const std::string& path,
         const Options& options) {
-       Options plain = options;
-       plain.os = nullptr;
-       LockFile holder(path, plain);
+       LockFile holder(path, Uncounted(options));
        holder.acquire();
        auto* lock = new LockFile(path, options);
        arm();
@@ -106,9 +109,7 @@ constexpr Operation kOperations[] = {
     {"behind",
      [](CountingOs*, const std::function<void()>& arm, const std::string& path,
         const Options& options) {
-       Options plain = options;
-       plain.os = nullptr;
-       LockFile holder(path, plain);
+       LockFile holder(path, Uncounted(options));
        holder.acquire();
        const std::string dir = path.substr(0, path.rfind('/'));
        const auto entries = [&] {
@@ -117,7 +118,7 @@ constexpr Operation kOperations[] = {
        const auto before = entries();
        std::thread ahead([&] {
          std::error_code error;
-         LockFile(path, plain).acquire(20s, error);
+         LockFile(path, Uncounted(options)).acquire(20s, error);
        });
        while (entries() <= before) std::this_thread::yield();
        auto* lock = new LockFile(path, options);
@@ -148,9 +149,7 @@ constexpr Operation kOperations[] = {
     {"break_living",
      [](CountingOs*, const std::function<void()>& arm, const std::string& path,
         const Options& options) {
-       Options plain = options;
-       plain.os = nullptr;
-       LockFile holder(path, plain);
+       LockFile holder(path, Uncounted(options));
        holder.acquire();
        auto* lock = new LockFile(path, options);
        arm();

@@ -13,13 +13,13 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "conformance/proc/child.h"
 #include "conformance/proc/interrupts.h"
 #include "conformance/proc/poll_until.h"
+#include "conformance/proc/program.h"
 #include "conformance/proc/temp_dir.h"
 #include "conformance/verdict/exit.h"
 #include "tools/lab/variant.h"
@@ -31,17 +31,13 @@ using namespace std::chrono_literals;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-std::string ReadAll(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 // Processes whose command line has the scratch directory of a guest in it.
 bool AnyProcessOf(const std::string& scratch) {
   std::error_code error;
   for (const auto& entry :
        std::filesystem::directory_iterator("/proc", error)) {
-    if (ReadAll(entry.path() / "cmdline").find(scratch) != std::string::npos) {
+    if (proc::ReadWhole(entry.path() / "cmdline").find(scratch) !=
+        std::string::npos) {
       return true;
     }
   }
@@ -113,9 +109,10 @@ TEST_F(GuestTest, TwoClientsOfOneNfsAndWhatIsSaidAndWrittenComesBack) {
   const Result result = RunGuest(plan);
   EXPECT_EQ(result.trouble, "");
   EXPECT_EQ(result.code, 7);
-  EXPECT_EQ(ReadAll(out()), "said\nnfs4\nfile\ncheck 0\n") << ReadAll(err());
-  EXPECT_TRUE(ReadAll(err()).starts_with("complained\n"));
-  EXPECT_EQ(ReadAll(dir_ / "results/file"), "found\n");
+  EXPECT_EQ(proc::ReadWhole(out()), "said\nnfs4\nfile\ncheck 0\n")
+      << proc::ReadWhole(err());
+  EXPECT_TRUE(proc::ReadWhole(err()).starts_with("complained\n"));
+  EXPECT_EQ(proc::ReadWhole(dir_ / "results/file"), "found\n");
   EXPECT_FALSE(AnyProcessOf(scratch()));
 }
 
@@ -137,21 +134,22 @@ TEST_F(GuestTest, TwoClientsOfOneSmbAndSignalsAreHandedOn) {
     std::fputs(result.trouble.c_str(), stderr);
     return result.code;
   });
-  ASSERT_TRUE(Eventually(
-      [&] { return ReadAll(out()).ends_with("waits\n") || run.Poll(); }));
+  ASSERT_TRUE(Eventually([&] {
+    return proc::ReadWhole(out()).ends_with("waits\n") || run.Poll();
+  }));
   run.Kill(SIGTERM);
   const auto end = run.Wait(proc::In(kLong));
   ASSERT_TRUE(end);
   EXPECT_EQ(end->code, 3) << end->Describe();
-  EXPECT_EQ(ReadAll(out()), "cifs\nfile\ncheck 0\nwaits\ntold\n");
+  EXPECT_EQ(proc::ReadWhole(out()), "cifs\nfile\ncheck 0\nwaits\ntold\n");
   EXPECT_FALSE(AnyProcessOf(scratch()));
 }
 
 TEST_F(GuestTest, NothingOutlivesARunThatIsKilled) {
   const GuestPlan plan = Plan("nfs vers=4.2", {"sleep", "1000"});
   proc::Child run = proc::Child::Spawn([&plan] { return RunGuest(plan).code; });
-  ASSERT_TRUE(
-      Eventually([&] { return !ReadAll(scratch() + "/console").empty(); }));
+  ASSERT_TRUE(Eventually(
+      [&] { return !proc::ReadWhole(scratch() + "/console").empty(); }));
   EXPECT_TRUE(AnyProcessOf(scratch()));
   run.Stop();
   EXPECT_TRUE(Eventually([&] { return !AnyProcessOf(scratch()); }));

@@ -9,12 +9,12 @@
 #include <deque>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
+#include "conformance/proc/program.h"
 #include "tools/lab/guest/scripts.h"
 
 namespace locklab::lab::session {
@@ -31,11 +31,6 @@ void Write(const std::string& path, std::string_view text) {
     throw std::runtime_error(
         fmt::format("cannot write {}: is there room, and the right to?", path));
   }
-}
-
-std::string Read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 // As bash reads them: each word ends with a NUL.
@@ -101,7 +96,7 @@ bool IsReady(const std::string& scratch) {
 }
 
 std::optional<int> ExitCode(const std::string& scratch) {
-  const std::string text = Read(scratch + "/exit");
+  const std::string text = proc::ReadWhole(scratch + "/exit");
   int code = 0;
   const auto parsed =
       std::from_chars(text.data(), text.data() + text.size(), code);
@@ -110,7 +105,7 @@ std::optional<int> ExitCode(const std::string& scratch) {
 }
 
 std::string Error(const std::string& scratch) {
-  std::string text = Read(scratch + "/error");
+  std::string text = proc::ReadWhole(scratch + "/error");
   while (text.ends_with('\n')) text.pop_back();
   return text;
 }
