@@ -18,8 +18,11 @@ constexpr auto kSeldomLook = std::chrono::seconds(1);
 // look may be behind the times, as those of a network filesystem's cache are:
 // then the waiter has to wait like any other, and to keep its deadline.
 constexpr int kHopes = 3;
-// Long enough to be scheduled away.
-constexpr auto kNap = std::chrono::microseconds(20);
+// Long enough to be scheduled away; and, where holds are long themselves, for
+// the one who was woken to have got the lock before the end of our sleep
+// interrupts it.
+constexpr os::Clock::duration kNap = std::chrono::microseconds(20);
+constexpr os::Clock::duration kLongNap = std::chrono::microseconds(100);
 
 // Counts the releases of this process. Threads that pass a lock on to each
 // other do so through the filesystem, where the language's memory model sees no
@@ -120,6 +123,7 @@ Status LockFile::Impl::Taken() {
   const std::lock_guard guard(holding_);
   owner_thread_.store(os_.ThreadId());
   mine_.store(true);
+  taken_ = os_.Now();
   return Status::Ok();
 }
 
@@ -221,7 +225,8 @@ bool LockFile::Impl::StandsBack() {
   if (guess == Crowd::Guess::kWoken) {
     // The woken one may have been put on this very processor, and gets it, and
     // so the lock, when we sleep. Yielding would cost us more, later.
-    os_.WaitEvent(-1, -1, os_.Now() + kNap);
+    // It may hold the lock as long as we did.
+    os_.WaitEvent(-1, -1, os_.Now() + std::clamp(held_ / 4, kNap, kLongNap));
   }
   line_.Look(*names, hold_.ticket);
   os_.local<Crowd>().Found(lock_path, line_.behind());
@@ -412,7 +417,9 @@ Status LockFile::Impl::ReleaseMine() {
   g_releases.fetch_add(1, std::memory_order_acq_rel);
   Status status = backend().Release(hold_);
   if (status.ok() || status.code == Errc::kLockLost) {
-    os_.local<Crowd>().Released(backend().lock_path(), os_.Now());
+    const os::TimePoint now = os_.Now();
+    os_.local<Crowd>().Released(backend().lock_path(), now);
+    held_ = now - taken_;
     mine_.store(false);
     LeaveGate();
   }

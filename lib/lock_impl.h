@@ -117,12 +117,14 @@ class LockFile::Impl {
   std::atomic<pid_t> pid_{0};
   std::atomic<bool> mine_{false};
   std::atomic<int64_t> owner_thread_{0};
-  Owner me_;            // (gate) token: the object's 24 digits
-  std::string tail_;    // (gate) of ticket names
-  uint64_t stamp_ = 0;  // (gate) of the object's last hold
-  Hold hold_;           // (gate)
-  Watched watched_;     // (gate)
-  WaitLine line_{os_};  // (gate)
+  Owner me_;                    // (gate) token: the object's 24 digits
+  std::string tail_;            // (gate) of ticket names
+  uint64_t stamp_ = 0;          // (gate) of the object's last hold
+  Hold hold_;                   // (gate)
+  os::TimePoint taken_;         // (gate) when the last hold began,
+  os::Clock::duration held_{};  // and how long the one that has ended took
+  Watched watched_;             // (gate)
+  WaitLine line_{os_};          // (gate)
   // (gate) Of the present wait: whether the line is as it was last seen,
   bool competes_ = false;  // it stands in no line
   bool lined_up_ = false;
