@@ -204,6 +204,10 @@ TEST_F(StressTest, RefusesWhatCannotBe) {
     std::vector<std::string> args;
     const char* says;
   } kCases[] = {
+      {{"--backend=canary:no-lok"},
+       "canary:NAME (see locklab list canaries), adapter:NAME (see locklab "
+       "list "
+       "adapters) or adapter:./PROGRAM; did you mean canary:no-lock?"},
       {{"--duration=0"}, "nothing can be seen in no time"},
       {{"--round=0s"}, "nothing can be seen in no time"},
       {{"--duration=5"}, "a number and a unit"},

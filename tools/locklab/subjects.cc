@@ -48,6 +48,19 @@ std::unique_ptr<SubjectFactory> PackagedAdapter(std::string_view name) {
       fmt::format("install the package {}", row->package));
 }
 
+// Canaries and adapters are too many to be named in a message.
+[[noreturn]] void NoSuchSubject(const std::string& word,
+                                std::span<const std::string_view> names) {
+  const auto all = lockfile::Backends();
+  std::vector<std::string_view> backends(all.size());
+  std::ranges::transform(all, backends.begin(), &lockfile::BackendRow::name);
+  throw UsageError(fmt::format(
+      "--backend={}: it must be one of {}, canary:NAME (see locklab list "
+      "canaries), adapter:NAME (see locklab list adapters) or "
+      "adapter:./PROGRAM{}",
+      word, fmt::join(backends, ", "), DidYouMean(word, names)));
+}
+
 NamedSubject Make(std::string_view name, uint64_t seed) {
   NamedSubject subject{.name = std::string(name)};
   if (IsProgram(name)) {
@@ -94,8 +107,9 @@ std::vector<NamedSubject> ParseSubjects(const std::string& list,
   }
   const std::vector<std::string_view> names = SubjectNames();
   for (const std::string& word : ParseList("--backend", list)) {
-    const std::string_view name =
-        IsProgram(word) ? word : ParseChoice("--backend", word, names);
+    const auto found = std::ranges::find(names, word);
+    if (found == names.end() && !IsProgram(word)) NoSuchSubject(word, names);
+    const std::string_view name = IsProgram(word) ? word : *found;
     if (std::none_of(subjects.begin(), subjects.end(),
                      [name](const auto& s) { return s.name == name; })) {
       subjects.push_back(Make(name, seed));
