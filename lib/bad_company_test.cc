@@ -289,5 +289,111 @@ TEST_F(BadCompanyTest, FlockThatNeedsTheRightToWriteCanBeAskedFor) {
   EXPECT_EQ(error, Errc::kNotLocked) << lock.last_error_message();
 }
 
+// A filesystem whose disk may have less than its memory, wherever the test is.
+class DiskOs final : public os::ForwardingOs {
+ public:
+  os::SysResult FilesystemType(const char*) override {
+    return os::SysResult::Ok(0xEF53);
+  }
+};
+
+class PowerLossTest : public BadCompanyTest,
+                      public testing::WithParamInterface<const char*> {
+ protected:
+  Options MakeOptions() { return {.backend = GetParam(), .os = &os_}; }
+
+  void DieHolding() {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      (new LockFile(Path(), MakeOptions()))->acquire(0s);
+      _exit(0);
+    }
+    ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
+  }
+  // The names of the files had reached the disk, and nothing else.
+  void LoseTexts() {
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(dir_)) {
+      if (!entry.is_regular_file()) continue;
+      std::filesystem::resize_file(entry.path(), 0);
+    }
+  }
+  // The name of the dead holder's ticket.
+  std::string DeadTicket() {
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(dir_)) {
+      std::string name = entry.path().filename();
+      if (name.starts_with("x.")) name.erase(0, 2);
+      if (name.starts_with("lock.")) name.erase(0, 5);
+      if (name.size() > 64) return name;
+    }
+    return "none";
+  }
+
+  DiskOs os_;
+};
+
+TEST_P(PowerLossTest, LockOfADeadHolderIsHadAgain) {
+  DieHolding();
+  LoseTexts();
+  LockFile lock(Path(), MakeOptions());
+  LockFile other(Path(), MakeOptions());
+  std::error_code error;
+  lock.acquire(20s, error);
+  ASSERT_FALSE(error) << lock.last_error_message();
+  EXPECT_TRUE(lock.i_am_locking());
+  EXPECT_THROW(other.acquire(0s), AlreadyLocked);
+  lock.release();
+  EXPECT_TRUE(std::filesystem::is_empty(dir_));
+}
+
+TEST_P(PowerLossTest, EmptyLockOfALivingHolderIsLeftAlone) {
+  LockFile holder(Path(), MakeOptions());
+  holder.acquire(0s);
+  LoseTexts();
+  LockFile other(Path(), MakeOptions());
+  std::error_code error;
+  other.acquire(100ms, error);
+  EXPECT_EQ(error, Errc::kLockTimeout) << other.last_error_message();
+}
+
+TEST_P(PowerLossTest, GuardOfADeadBreakerIsCleared) {
+  DieHolding();
+  const std::string guard =
+      LockFile(Path(), MakeOptions()).lock_path() + ".break";
+  std::filesystem::create_directory(guard);
+  std::ofstream(guard + "/" + DeadTicket()).flush();
+  LockFile lock(Path(), MakeOptions());
+  std::error_code error;
+  lock.acquire(20s, error);
+  EXPECT_FALSE(error) << lock.last_error_message();
+}
+
+INSTANTIATE_TEST_SUITE_P(Soft, PowerLossTest,
+                         testing::Values("link", "mkdir", "pid"),
+                         [](const auto& info) { return info.param; });
+
+// That somebody has died says nothing of a file that others have made.
+TEST_F(BadCompanyTest, EmptyFileOfAnotherProgramIsLeftAlone) {
+  DiskOs os;
+  for (const char* backend : {"link", "pid"}) {
+    const Options options{.backend = backend, .os = &os};
+    const pid_t pid = fork();
+    if (pid == 0) {
+      (new LockFile(Path(), options))->acquire(0s);
+      _exit(0);
+    }
+    ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
+    LockFile lock(Path(), options);
+    // Not removed first: it would be made with the inode of the dead one's.
+    std::ofstream(Path() + ".new").flush();
+    std::filesystem::rename(Path() + ".new", lock.lock_path());
+    std::error_code error;
+    lock.acquire(100ms, error);
+    EXPECT_EQ(error, Errc::kLockTimeout) << lock.last_error_message();
+    std::filesystem::remove(lock.lock_path());
+  }
+}
+
 }  // namespace
 }  // namespace lockfile

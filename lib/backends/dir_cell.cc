@@ -38,8 +38,12 @@ bool IsForeignOwner(std::string_view entry) {
   });
 }
 
+bool IsOurOwner(std::string_view entry) {
+  return ParseTicket(entry).has_value();
+}
+
 bool IsOwner(std::string_view entry) {
-  return IsToken(entry) || IsForeignOwner(entry);
+  return IsOurOwner(entry) || IsForeignOwner(entry);
 }
 
 // A directory must be searchable for whom it is to be readable.
@@ -61,14 +65,14 @@ Status DirCell::Prepare(const Hold& hold, const std::string& aside) {
   if (!made.ok() && made.error != EEXIST) {
     return Status::Failed("create the lock directory", aside, made.error);
   }
-  const Status wrote = WriteRecordFile(os_, aside + "/" + hold.token,
+  const Status wrote = WriteRecordFile(os_, aside + "/" + hold.ticket,
                                        hold.record + "\n", mode_, nullptr);
   if (!wrote.ok()) Discard(hold, aside);
   return wrote;
 }
 
 void DirCell::Discard(const Hold& hold, const std::string& aside) {
-  os_.Unlink((aside + "/" + hold.token).c_str());
+  os_.Unlink((aside + "/" + hold.ticket).c_str());
   os_.RemoveDir(aside.c_str());
 }
 
@@ -121,7 +125,7 @@ Status DirCell::TryTake(const Hold& hold, Take* take) {
   hold.prepared = true;
   const int error = Place(aside);
   // Whatever the reply said: if our entry is in the place, the lock is ours.
-  const std::string entry = lock_path_ + "/" + hold.token;
+  const std::string entry = lock_path_ + "/" + hold.ticket;
   const int looked = os_.Lstat(entry.c_str(), &info).error;
   if (looked == 0) {
     *take = Take::kTaken;
@@ -184,7 +188,7 @@ int DirCell::TakeOut(const std::string& entry, const std::string& aside) {
 }
 
 Status DirCell::Release(const Hold& hold) {
-  const std::string entry = lock_path_ + "/" + hold.token;
+  const std::string entry = lock_path_ + "/" + hold.ticket;
   const int gone = TakeOut(entry, names_.Ticket(hold.ticket));
   if (gone == ENOENT || gone == ENOTDIR) {
     return Status::Make(Errc::kLockLost, lock_path_ +
@@ -231,7 +235,7 @@ void DirCell::MoveStrangersOut(const std::string& aside) {
 Status DirCell::StillMine(const Hold& hold, bool* mine) {
   *mine = false;
   os::FileInfo info;
-  const std::string entry = lock_path_ + "/" + hold.token;
+  const std::string entry = lock_path_ + "/" + hold.ticket;
   const os::SysResult found = os_.Lstat(entry.c_str(), &info);
   if (found.error == ENOENT || found.error == ENOTDIR) return Status::Ok();
   if (!found.ok()) return Status::Failed("look at", entry, found.error);
@@ -284,21 +288,26 @@ Status DirCell::LookInside(const std::vector<std::string>& entries,
     sight->note = "the lock directory is empty";
     return Status::Ok();
   }
-  const auto token = std::ranges::find_if(entries, IsToken);
-  if (token == entries.end()) {
+  const auto holder = std::ranges::find_if(entries, IsOurOwner);
+  if (holder == entries.end()) {
     sight->note = "its holder left no record (a foreign program)";
     return Status::Ok();
   }
   std::string text;
   const int error =
-      ReadRecordFile(os_, lock_path_ + "/" + *token, &text, &info);
+      ReadRecordFile(os_, lock_path_ + "/" + *holder, &text, &info);
   *again = error == ENOENT;
   sight->version += "@" + std::to_string(info.mtime_ns);
   sight->owner = error == 0 ? ParseRecord(text) : std::nullopt;
-  if (sight->owner.has_value() && sight->owner->token != *token) {
+  if (sight->owner.has_value() && TicketName(*sight->owner) != *holder) {
     sight->owner.reset();
   }
-  if (!sight->owner.has_value()) sight->note = "its record cannot be read";
+  if (sight->owner.has_value()) return Status::Ok();
+  sight->note = "its record cannot be read";
+  // Its text may not have reached the disk when the power failed.
+  if (JudgeTicket(os_, *holder) == Life::kDead) {
+    sight->ownerless = Ownerless::kByProof;
+  }
   return Status::Ok();
 }
 
@@ -317,7 +326,7 @@ Status DirCell::Break(const Sight& seen, BreakReason reason, Broke* broke) {
   if (seen.owner.has_value()) {
     const std::string ticket = TicketName(*seen.owner);
     aside = names_.Ticket(ticket);
-    const std::string entry = lock_path_ + "/" + seen.owner->token;
+    const std::string entry = lock_path_ + "/" + ticket;
     const int gone = TakeOut(entry, names_.Broken(ticket));
     if (gone == ENOENT) return Status::Ok();
     if (gone != 0) return Status::Failed("remove", entry, gone);
@@ -330,6 +339,7 @@ Status DirCell::Break(const Sight& seen, BreakReason reason, Broke* broke) {
       os_.Unlink((lock_path_ + "/" + entry).c_str());
     }
   }
+  if (seen.ownerless == Ownerless::kByProof) return BreakUnreadable(broke);
   if (reason == BreakReason::kOwnerless) {
     // Empty or not at all: rmdir compares by itself.
     const int error = os_.RemoveDir(lock_path_.c_str()).error;
@@ -340,8 +350,24 @@ Status DirCell::Break(const Sight& seen, BreakReason reason, Broke* broke) {
   return RemoveOwnerless(aside);
 }
 
+// An entry is named for one hold alone: nobody makes it again.
+Status DirCell::BreakUnreadable(Broke* broke) {
+  std::vector<std::string> entries;
+  os_.ListDir(lock_path_.c_str(), kMaxEntries, &entries);
+  for (const std::string& entry : entries) {
+    if (JudgeTicket(os_, entry) != Life::kDead) continue;
+    const std::string path = lock_path_ + "/" + entry;
+    const int gone = TakeOut(path, names_.Broken(entry));
+    if (gone != 0 && gone != ENOENT) {
+      return Status::Failed("remove", path, gone);
+    }
+    *broke = Broke::kBroken;
+  }
+  return RemoveOwnerless(lock_path_ + ".strangers");
+}
+
 Status DirCell::Refresh(const Hold& hold) {
-  const std::string entry = lock_path_ + "/" + hold.token;
+  const std::string entry = lock_path_ + "/" + hold.ticket;
   const os::SysResult touched = os_.Touch(entry.c_str());
   if (touched.error == ENOENT || touched.error == ENOTDIR) {
     return Status::Make(Errc::kLockLost, lock_path_ + " was broken");

@@ -1,6 +1,6 @@
-// A lock that is a directory with one entry, named by its holder's token:
-// the protocol of the mkdir backend, and of the guard under which the other
-// soft backends break locks.
+// A lock that is a directory with one entry, which has the name of its holder's
+// ticket (naming.h): the protocol of the mkdir backend, and of the guard under
+// which the other soft backends break locks.
 //
 // Taking it: a directory with the entry inside is prepared aside and renamed
 // into place, which fails if a directory with something in it is there. So the
@@ -8,7 +8,8 @@
 // rmdir. Both are compare-and-remove by nature: the entry's name is unique to
 // one hold, and rmdir removes nothing that has an owner. Hence any number of
 // breakers, releasing holders and new holders may do this at once, and each
-// may die after any step.
+// may die after any step. Power may fail with the names on the disk, and the
+// entry's text not: then its name is what proves that its holder is dead.
 //
 // An empty directory is nobody's lock: a releaser or breaker is between its
 // two steps, or died there. The rename of a prepared directory replaces it.
@@ -62,6 +63,7 @@ class DirCell final : public Backend {
   // Removes an entry of the lock directory; returns 0 or an errno.
   int TakeOut(const std::string& entry, const std::string& aside);
   Status RemoveOwnerless(const std::string& aside);
+  Status BreakUnreadable(Broke* broke);
   void MoveStrangersOut(const std::string& aside);
 
   const LockNames names_;

@@ -11,7 +11,10 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "lib/backends/makers.h"
 #include "lib/backends/record_file.h"
@@ -55,9 +58,28 @@ class ExclBackend final : public SoftFile {
 
   [[nodiscard]] bool KeepsTicket() const override { return false; }
 
-  [[nodiscard]] bool MayBeHalfMade(const std::string& text) const override {
+  [[nodiscard]] bool MayBeHalfMade(const std::string& text,
+                                   const os::FileInfo& info) override {
+    (void)info;
     constexpr std::string_view kStart = "lockfile1 token=";
     return text.empty() || text.starts_with(kStart) || kStart.starts_with(text);
+  }
+
+  // A lock without a record was made by one who had made its ticket before. It
+  // is a dead one's if there is such a ticket of a dead process, and no other.
+  bool CreatorsAreDead(BreakReason reason) override {
+    const bool asked = reason == BreakReason::kAsked;
+    std::vector<std::string> tails;
+    if (!ListTickets(&tails)) return false;
+    bool any_dead = false;
+    for (const std::string& tail : tails) {
+      if (tail.ends_with(kWaiting)) continue;
+      const std::optional<Life> life = JudgeTicket(os_, tail);
+      if (life == Life::kAlive) return false;
+      if (life == Life::kUnknown && !asked) return false;
+      any_dead = any_dead || life == Life::kDead;
+    }
+    return any_dead || asked;
   }
 };
 

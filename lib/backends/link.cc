@@ -10,12 +10,17 @@
 // keep it. Where there are no hard links, a copy is renamed into place without
 // replacing, which tmpfs, ext4, xfs, btrfs, FAT and SMB can do.
 //
+// When the power fails, both names may be on the disk, and the text not. Then
+// the ticket's name tells who has made the file that is the lock.
+//
 // The link count is not looked at: NFS and some FUSE filesystems cache it or
 // make it up. Ticket and lock are one inode; that decides. The ticket keeps
 // the inode from being used again as long as the lock is held.
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "lib/backends/makers.h"
 #include "lib/backends/record_file.h"
@@ -54,6 +59,22 @@ class LinkBackend : public SoftFile {
     const int error = os_.Lstat(lock_path_.c_str(), &info).error;
     *mine = error == 0 && info.SameFile(mine_);
     return error == ENOENT ? 0 : error;
+  }
+
+  // Another's lock may well be an empty file. One that has a second name, which
+  // is a dead one's ticket, was put there by the dead. Elsewhere than on a disk
+  // of this host what is seen may be old.
+  [[nodiscard]] bool MayBeHalfMade(const std::string& text,
+                                   const os::FileInfo& info) override {
+    (void)text;
+    std::vector<std::string> tails;
+    if (!local_ || !ListTickets(&tails)) return false;
+    return std::ranges::any_of(tails, [&](const std::string& tail) {
+      os::FileInfo ticket;
+      return JudgeTicket(os_, tail) == Life::kDead &&
+             os_.Lstat(names_.Ticket(tail).c_str(), &ticket).ok() &&
+             ticket.SameFile(info);
+    });
   }
 
   Status PlaceFailed(int error) override {

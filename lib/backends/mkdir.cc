@@ -1,4 +1,4 @@
-// mkdir: PATH.lock is a directory with one entry, named by the holder's token.
+// mkdir: PATH.lock is a directory with one entry, named for its holder.
 //
 // Mechanism: see dir_cell.h. Needs neither links of any kind nor locks of the
 // kernel.

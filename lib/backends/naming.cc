@@ -87,11 +87,11 @@ size_t CutPoint(std::string_view name, size_t size) {
 }
 
 // A leftover is a file, a symbolic link, or a prepared lock directory with at
-// most one entry, which bears the name of the token.
+// most one entry, of the same name.
 void RemoveLeftover(os::Os& os, const std::string& path,
-                    std::string_view token) {
+                    const std::string& ticket) {
   if (os.Unlink(path.c_str()).ok()) return;
-  const std::string entry = path + "/" + std::string(token);
+  const std::string entry = path + "/" + ticket;
   os.Unlink(entry.c_str());
   os.RemoveDir(path.c_str());
 }
@@ -219,7 +219,7 @@ std::vector<std::string> FindDeadTickets(os::Os& os, const LockNames& names) {
 void RemoveTickets(os::Os& os, const LockNames& names,
                    const std::vector<std::string>& tickets) {
   for (const std::string& ticket : tickets) {
-    RemoveLeftover(os, names.Ticket(ticket), ticket.substr(0, kTokenLength));
+    RemoveLeftover(os, names.Ticket(ticket), ticket);
   }
 }
 

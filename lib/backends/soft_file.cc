@@ -237,7 +237,7 @@ Status SoftFile::Look(Sight* sight) {
     sight->half_broken = os_.Lstat(names_.Broken(ticket).c_str(), &info).ok();
     return Status::Ok();
   }
-  if (sight->note.empty() && MayBeHalfMade(text)) {
+  if (sight->note.empty() && MayBeHalfMade(text, info)) {
     sight->ownerless = Ownerless::kByProof;
   }
   if (sight->note.empty()) {
@@ -259,12 +259,13 @@ Status SoftFile::TakeGuard(const Hold& hold, bool* taken) {
     status = guard_.Look(&sight);
     if (!status.ok()) break;
     if (!sight.held) continue;
-    if (!sight.owner.has_value() ||
-        JudgeLife(os_, *sight.owner).life != Life::kDead) {
-      break;
-    }
+    const bool dead = sight.owner.has_value() &&
+                      JudgeLife(os_, *sight.owner).life == Life::kDead;
+    if (!dead && sight.ownerless != Ownerless::kByProof) break;
     Broke broke = Broke::kBusy;  // changed or broken: both are worth a try
-    status = guard_.Break(sight, BreakReason::kHolderIsDead, &broke);
+    status = guard_.Break(
+        sight, dead ? BreakReason::kHolderIsDead : BreakReason::kOwnerless,
+        &broke);
   }
   guard_.GiveUp(hold);
   return status;
@@ -359,7 +360,8 @@ Status SoftFile::GainFromCreators(BreakReason reason, bool* gained) {
   if (os_.Fstat(fd, &opened_info).ok() && CreatorsAreDead(reason)) {
     const os::SysResult read = os_.ReadStart(fd, text.data(), text.size());
     text.resize(read.ok() ? static_cast<size_t>(read.value) : 0);
-    *gained = read.ok() && !Parse(text).has_value() && MayBeHalfMade(text) &&
+    *gained = read.ok() && !Parse(text).has_value() &&
+              MayBeHalfMade(text, opened_info) &&
               os_.Lstat(lock_path_.c_str(), &info).ok() &&
               info.SameFile(opened_info);
   }
@@ -367,26 +369,17 @@ Status SoftFile::GainFromCreators(BreakReason reason, bool* gained) {
   return Status::Ok();
 }
 
-// A lock without a record was made by one who had made its ticket before. It
-// is a dead one's if there is such a ticket of a dead process, and no other.
-// Who asks for the break answers for creators of whom nothing is known.
-bool SoftFile::CreatorsAreDead(BreakReason reason) {
-  const bool asked = reason == BreakReason::kAsked;
+bool SoftFile::ListTickets(std::vector<std::string>* tails) {
   std::vector<std::string> entries;
   if (!os_.ListDir(names_.directory().c_str(), kMaxEntries, &entries).ok() ||
       entries.size() == kMaxEntries) {
     return false;
   }
-  bool any_dead = false;
   for (const std::string& entry : entries) {
     const std::string_view tail = names_.Tail(entry);
-    if (tail.empty() || tail.ends_with(kWaiting)) continue;
-    const std::optional<Life> life = JudgeTicket(os_, tail);
-    if (life == Life::kAlive) return false;
-    if (life == Life::kUnknown && !asked) return false;
-    any_dead = any_dead || life == Life::kDead;
+    if (!tail.empty()) tails->emplace_back(tail);
   }
-  return any_dead || asked;
+  return true;
 }
 
 Status SoftFile::Refresh(const Hold& hold) {

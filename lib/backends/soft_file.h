@@ -26,6 +26,7 @@
 #include <atomic>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "lib/backends/backend.h"
 #include "lib/backends/dir_cell.h"
@@ -63,14 +64,26 @@ class SoftFile : public Backend {
   virtual int ReadLock(std::string* text, os::FileInfo* info,
                        std::string* note);
   virtual std::optional<Owner> Parse(const std::string& text) const;
-  // Whether a record that does not parse may be that of a creator that died.
-  [[nodiscard]] virtual bool MayBeHalfMade(const std::string& text) const {
+  // Whether a lock whose text does not parse may be that of a creator that
+  // died; `info` is of its file.
+  [[nodiscard]] virtual bool MayBeHalfMade(const std::string& text,
+                                           const os::FileInfo& info) {
     (void)text;
+    (void)info;
     return false;
+  }
+  // Whether nobody lives who may have made such a lock, where MayBeHalfMade has
+  // not proven that. Who asks for the break answers for those of whom nothing
+  // is known.
+  virtual bool CreatorsAreDead(BreakReason reason) {
+    (void)reason;
+    return true;
   }
   // Whether a waiter keeps its ticket between two tries. Not where a ticket is
   // how a creator announces itself.
   [[nodiscard]] virtual bool KeepsTicket() const { return true; }
+  // The tails (naming.h) of what is beside the lock; false: not to be told.
+  bool ListTickets(std::vector<std::string>* tails);
   // What to say where Place failed with this errno: kUnsupported if the
   // filesystem does not have what the backend needs.
   virtual Status PlaceFailed(int error);
@@ -88,13 +101,12 @@ class SoftFile : public Backend {
   // Whether the right to remove the lock is the breaker's now.
   Status GainRight(const Sight& seen, BreakReason reason, bool* gained);
   Status GainFromCreators(BreakReason reason, bool* gained);
-  bool CreatorsAreDead(BreakReason reason);
 
  protected:
   const LockNames names_;
+  const bool local_;
 
  private:
-  const bool local_;
   DirCell guard_;
   std::atomic<bool> ticket_used_{false};  // by a release that then failed
   std::atomic<int> vanished_{0};  // times in a row that a try left no trace
