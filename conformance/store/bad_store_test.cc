@@ -108,7 +108,7 @@ const BadCase kBadCases[] = {
        MakeDatabase(path, SchemaSql());
        MakeDatabase(path, "PRAGMA user_version = 99");
      },
-     Trouble::kNewer, "it has schema 99, and this one reads up to 3"},
+     Trouble::kNewer, "it has schema 99, and this one reads up to 4"},
     {"of no schema",
      [](const std::string& path) {
        MakeDatabase(path, SchemaSql());

@@ -101,7 +101,7 @@ std::string_view RunStateName(RunState state) {
   return "unknown";
 }
 
-std::vector<RunSummary> ListRuns(Store* store) {
+std::vector<RunSummary> ListRunsOfKind(Store* store, std::string_view kind) {
   Statement row(
       store->database(),
       "SELECT run_id, state, writer, suite_version, dir, filesystem_type, "
@@ -113,31 +113,47 @@ std::vector<RunSummary> ListRuns(Store* store) {
       "(SELECT count(*) FROM backends b WHERE b.run = runs.run AND "
       " b.verdict = 'unsupported'), "
       "(SELECT count(*) FROM backends b WHERE b.run = runs.run AND "
-      " b.verdict = 'inconclusive'), variant FROM runs ORDER BY run");
+      " b.verdict = 'inconclusive'), variant FROM runs WHERE kind = ? "
+      "ORDER BY run");
+  row.Bind(kind);
   std::vector<RunSummary> runs;
   while (row.Step()) runs.push_back(SummaryIn(store->database(), row));
   return runs;
 }
 
-std::string FindRun(Store* store, std::string_view which) {
+std::vector<RunSummary> ListRuns(Store* store) {
+  return ListRunsOfKind(store, kCheck);
+}
+
+std::string FindRunOfKind(Store* store, std::string_view which,
+                          std::string_view kind, std::string_view latest) {
   Database& database = store->database();
   if (which == "latest") {
-    Statement last(database, "SELECT run_id FROM runs ORDER BY run DESC");
-    if (!last.Step()) NoRun(*store, "there is no run");
+    Statement last(database, fmt::format("SELECT run_id FROM runs WHERE kind = "
+                                         "? {} ORDER BY run DESC",
+                                         latest));
+    if (!last.Bind(kind).Step()) {
+      NoRun(*store, fmt::format("there is no run of locklab {}", kind));
+    }
     return last.Text(0);
   }
   Statement row(database,
                 "SELECT run_id FROM runs "
-                "WHERE substr(run_id, 1, length(?1)) = ?1 "
+                "WHERE substr(run_id, 1, length(?1)) = ?1 AND kind = ?2 "
                 "ORDER BY run_id <> ?1, run LIMIT 2");
-  if (which.empty() || !row.Bind(which).Step()) {
-    NoRun(*store, fmt::format("there is no run \"{}\"", which));
+  if (which.empty() || !row.Bind(which, kind).Step()) {
+    NoRun(*store,
+          fmt::format("there is no run \"{}\" of locklab {}", which, kind));
   }
   std::string found = row.Text(0);
   if (found != which && row.Step()) {
     NoRun(*store, fmt::format("there are several runs \"{}...\"", which));
   }
   return found;
+}
+
+std::string FindRun(Store* store, std::string_view which) {
+  return FindRunOfKind(store, which, kCheck, "");
 }
 
 std::vector<Artifact> ListArtifacts(Store* store, std::string_view which) {

@@ -69,36 +69,12 @@ class Loader {
 };
 
 RunState Loader::LoadRunRow() {
-  Statement row(
-      database_,
-      "SELECT run, state, writer, suite_version, seed, command_line, dir, "
-      "other_mount, profile, claims_chosen, claims_total, filesystem_type, "
-      "filesystem_source, filesystem_options, filesystem_shared, kernel, host, "
-      "processors, started, duration_s, cut_short, variant FROM runs WHERE "
-      "run_id = ?");
+  Statement row(database_, fmt::format("SELECT {} FROM runs WHERE run_id = ?",
+                                       kContextColumns));
   if (!row.Bind(run_id_).Step()) database_.FailDamaged("a run is gone");
   run_ = row.Int(0);
-  report::Context& context = report_.context;
-  context.run_id = run_id_;
-  context.suite_version = row.Text(3);
-  context.seed = SeedOf(database_, row.Text(4));
-  context.command_line = row.Text(5);
-  context.dir = row.Text(6);
-  context.other_mount = row.Text(7);
-  context.profile = row.Text(8);
-  context.claims_chosen = static_cast<int>(row.Int(9));
-  context.claims_total = static_cast<int>(row.Int(10));
-  context.filesystem = {.type = row.Text(11),
-                        .source = row.Text(12),
-                        .options = row.Text(13),
-                        .shared = row.Bool(14)};
-  context.kernel = row.Text(15);
-  context.host = row.Text(16);
-  context.processors = static_cast<int>(row.Int(17));
-  context.started = row.Text(18);
-  context.duration_s = row.Real(19);
+  report_.context = ContextIn(database_, row, run_id_);
   report_.cut_short = row.Text(20);
-  context.variant = row.Text(21);
   return StateOf(row.Text(1), row.Text(2));
 }
 
@@ -261,27 +237,32 @@ void Loader::LoadRest() {
   }
 }
 
-// One state of the database for several questions.
-class Snapshot {
- public:
-  explicit Snapshot(Database* database) : database_(*database) {
-    database_.Exec("BEGIN");
-  }
-  ~Snapshot() {
-    try {
-      database_.Exec("END");
-    } catch (const StoreError&) {
-      // What was read was read.
-    }
-  }
-  Snapshot(const Snapshot&) = delete;
-  Snapshot& operator=(const Snapshot&) = delete;
-
- private:
-  Database& database_;
-};
-
 }  // namespace
+
+report::Context ContextIn(const Database& database, const Statement& row,
+                          std::string_view run_id) {
+  report::Context context;
+  context.run_id = run_id;
+  context.suite_version = row.Text(3);
+  context.seed = SeedOf(database, row.Text(4));
+  context.command_line = row.Text(5);
+  context.dir = row.Text(6);
+  context.other_mount = row.Text(7);
+  context.profile = row.Text(8);
+  context.claims_chosen = static_cast<int>(row.Int(9));
+  context.claims_total = static_cast<int>(row.Int(10));
+  context.filesystem = {.type = row.Text(11),
+                        .source = row.Text(12),
+                        .options = row.Text(13),
+                        .shared = row.Bool(14)};
+  context.kernel = row.Text(15);
+  context.host = row.Text(16);
+  context.processors = static_cast<int>(row.Int(17));
+  context.started = row.Text(18);
+  context.duration_s = row.Real(19);
+  context.variant = row.Text(21);
+  return context;
+}
 
 RunReport LoadRun(Store* store, std::string_view which) {
   const Snapshot snapshot(&store->database());

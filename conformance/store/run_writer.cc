@@ -51,6 +51,16 @@ bool RunWriter::Try(const std::function<void(Database*)>& work) {
   return false;
 }
 
+bool RunWriter::TryAll(const std::function<void(Database*)>& work) {
+  store_.database().SetPatience(patience_);
+  const std::string before = std::move(error_);
+  error_.clear();
+  const bool whole = Try(work);
+  // What was missing until now is there; if not, the first error says more.
+  if (!whole && !before.empty()) error_ = before;
+  return whole;
+}
+
 void RunWriter::Begin(const report::Context& context) {
   int64_t run = 0;
   const bool stored = Try(
@@ -87,17 +97,35 @@ void RunWriter::End(const report::RunReport& report) {
   } catch (const std::exception& error) {
     unread = error.what();
   }
-  store_.database().SetPatience(patience_);
-  const std::string before = std::move(error_);
-  error_.clear();
-  const bool whole = Try([&](Database* database) {
+  const bool whole = TryAll([&](Database* database) {
     const int64_t run =
         run_ != 0 ? run_ : InsertRun(database, report.context, writer_);
     PutFinished(database, run, writer_, report, artifacts);
   });
-  // What was missing until now is there; if not, the first error says more.
-  if (!whole && !before.empty()) error_ = before;
   if (whole) error_ = unread;
+}
+
+void RunWriter::BeginBench(const report::Context& context) {
+  int64_t run = 0;
+  const bool stored = Try([&](Database* database) {
+    run = InsertBenchRun(database, context, writer_);
+  });
+  if (stored) run_ = run;
+}
+
+void RunWriter::Sampled(const BenchRun& run) {
+  if (run_ == 0) return;
+  Try([&](Database* database) { PutSamples(database, run_, run); });
+}
+
+void RunWriter::EndBench(const BenchRun& run, const std::string& cut_short,
+                         Exit code) {
+  TryAll([&](Database* database) {
+    const int64_t row =
+        run_ != 0 ? run_ : InsertBenchRun(database, run.context, writer_);
+    PutSamples(database, row, run);
+    FinishBenchRun(database, row, run.context.duration_s, cut_short, code);
+  });
 }
 
 }  // namespace locklab::store

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "conformance/report/recorder.h"
+#include "conformance/store/bench_run.h"
 #include "conformance/store/store.h"
 
 namespace locklab::store {
@@ -41,6 +42,12 @@ class RunWriter : public report::Recorder {
   // for a disk that was full for a while.
   void End(const report::RunReport& report) override;
 
+  // Of locklab bench, instead of all the above: the run begins; its samples up
+  // to now (what is stored already is known); it ends.
+  void BeginBench(const report::Context& context);
+  void Sampled(const BenchRun& run);
+  void EndBench(const BenchRun& run, const std::string& cut_short, Exit code);
+
   // One sentence: what could not be stored, and why. Empty: everything was.
   [[nodiscard]] const std::string& error() const { return error_; }
   // Where the files of the run `run_id` are to be left, histories below
@@ -52,6 +59,9 @@ class RunWriter : public report::Recorder {
  private:
   // Does `work` in a transaction; keeps the first error. False: it failed.
   bool Try(const std::function<void(Database*)>& work);
+  // The error that there was does not matter any more if `work` succeeds, which
+  // does all again that had failed.
+  bool TryAll(const std::function<void(Database*)>& work);
 
   Store store_;
   const std::chrono::milliseconds patience_;

@@ -88,6 +88,21 @@ int64_t InsertRun(Database* database, const Context& context,
   return PutRun(database, std::nullopt, context, kRunning, writer);
 }
 
+int64_t InsertBenchRun(Database* database, const Context& context,
+                       const std::string& writer) {
+  const int64_t run = InsertRun(database, context, writer);
+  database->Run("UPDATE runs SET kind = 'bench' WHERE run = ?", run);
+  return run;
+}
+
+void FinishBenchRun(Database* database, int64_t run, double duration_s,
+                    const std::string& cut_short, Exit code) {
+  database->Run(
+      "UPDATE runs SET state = ?, duration_s = ?, cut_short = ?, exit_code = ? "
+      "WHERE run = ?",
+      kFinished, duration_s, cut_short, static_cast<int>(code), run);
+}
+
 void InsertBackend(Database* database, int64_t run,
                    const BackendReport& backend) {
   database->Run(

@@ -20,6 +20,12 @@ namespace locklab::store {
 int64_t InsertRun(Database* database, const report::Context& context,
                   const std::string& writer);
 
+// The same of locklab bench, and its end.
+int64_t InsertBenchRun(Database* database, const report::Context& context,
+                       const std::string& writer);
+void FinishBenchRun(Database* database, int64_t run, double duration_s,
+                    const std::string& cut_short, Exit code);
+
 void InsertBackend(Database* database, int64_t run,
                    const report::BackendReport& backend);
 // An empty `backend`: a claim of the directory itself. Returns claims.claim.

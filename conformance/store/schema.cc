@@ -47,6 +47,19 @@ std::span<const Migration> Migrations() {
        "ON DELETE CASCADE) STRICT;"
        "CREATE INDEX crash_points_of_backend ON crash_points (run, backend)"},
       {3, "ALTER TABLE runs ADD COLUMN variant TEXT NOT NULL DEFAULT ''"},
+      {4,
+       "ALTER TABLE runs ADD COLUMN kind TEXT NOT NULL DEFAULT 'check';"
+       "CREATE TABLE measured (entry INTEGER PRIMARY KEY, run INTEGER NOT "
+       "NULL REFERENCES runs ON DELETE CASCADE, backend TEXT NOT NULL, verdict "
+       "TEXT NOT NULL, reason TEXT NOT NULL, UNIQUE (run, backend)) STRICT;"
+       "CREATE TABLE series (series INTEGER PRIMARY KEY, run INTEGER NOT NULL "
+       "REFERENCES runs ON DELETE CASCADE, backend TEXT NOT NULL, measure TEXT "
+       "NOT NULL, unit TEXT NOT NULL, buckets BLOB NOT NULL, "
+       "UNIQUE (run, backend, measure)) STRICT;"
+       "CREATE INDEX series_over_runs ON series (backend, measure, run);"
+       "CREATE TABLE samples (series INTEGER NOT NULL REFERENCES series ON "
+       "DELETE CASCADE, sample INTEGER NOT NULL, value REAL NOT NULL, "
+       "PRIMARY KEY (series, sample)) STRICT, WITHOUT ROWID"},
   };
   return kSteps;
 }

@@ -10,7 +10,7 @@
 namespace locklab::store {
 
 // PRAGMA user_version of schema.sql.
-inline constexpr int kSchemaVersion = 3;
+inline constexpr int kSchemaVersion = 4;
 // PRAGMA application_id of schema.sql: "LKLB".
 inline constexpr int kApplicationId = 0x4c4b4c42;
 

@@ -11,9 +11,9 @@
 -- as the name says; text is of any bytes, as the system gave it; booleans are 0
 -- and 1. Where rows of one run have an order, it is that of their rowid.
 PRAGMA application_id = 0x4c4b4c42;
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
--- One run of locklab check.
+-- One run of locklab check, or of locklab bench.
 CREATE TABLE runs (
   run INTEGER PRIMARY KEY,          -- within this store, in the order begun
   run_id TEXT NOT NULL UNIQUE,      -- of this run and no other, in any store
@@ -41,7 +41,9 @@ CREATE TABLE runs (
   duration_s REAL,                  -- NULL: not known
   cut_short TEXT NOT NULL,          -- why it ended before its plan, or ''
   exit_code INTEGER,                -- of the program; NULL while it runs
-  variant TEXT NOT NULL DEFAULT ''  -- the filesystem of the lab, or ''
+  variant TEXT NOT NULL DEFAULT '', -- the filesystem of the lab, or ''
+  kind TEXT NOT NULL DEFAULT 'check' -- 'bench': it has rows in measured, series
+                                    -- and samples, and none in the others
 ) STRICT;
 CREATE INDEX runs_by_directory ON runs (dir, started);
 
@@ -203,3 +205,35 @@ CREATE TABLE artifacts (
   sha256 TEXT NOT NULL,             -- of its content, 64 hexadecimal digits
   UNIQUE (run, path)
 ) STRICT;
+
+-- What locklab bench measured of a lock counts only while it was correct.
+CREATE TABLE measured (
+  entry INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  backend TEXT NOT NULL,            -- its name
+  verdict TEXT NOT NULL,            -- as in claims
+  reason TEXT NOT NULL,             -- why it is no pass, or ''
+  UNIQUE (run, backend)
+) STRICT;
+
+-- One number of a lock, measured again and again.
+CREATE TABLE series (
+  series INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  backend TEXT NOT NULL,            -- its name
+  measure TEXT NOT NULL,            -- 'hand-off'
+  unit TEXT NOT NULL,               -- 'ns'; less is better
+  buckets BLOB NOT NULL,            -- of all that its samples are medians or
+                                    -- percentiles of, as in distributions, or
+                                    -- no bytes
+  UNIQUE (run, backend, measure)
+) STRICT;
+CREATE INDEX series_over_runs ON series (backend, measure, run);
+
+-- In the order in which they were taken.
+CREATE TABLE samples (
+  series INTEGER NOT NULL REFERENCES series ON DELETE CASCADE,
+  sample INTEGER NOT NULL,          -- 0, 1, ...
+  value REAL NOT NULL,              -- positive
+  PRIMARY KEY (series, sample)
+) STRICT, WITHOUT ROWID;

@@ -54,13 +54,13 @@ TEST(SchemaTest, MissesWhatIsMissing) {
 
 // Steps that are yet to come.
 constexpr Migration kSteps[] = {
-    {4, "ALTER TABLE runs ADD COLUMN weather TEXT NOT NULL DEFAULT 'fair'"},
-    {5, "UPDATE runs SET weather = 'dry'"},
-    {6, "CREATE TABLE rooms (number INTEGER) STRICT"},
+    {5, "ALTER TABLE runs ADD COLUMN weather TEXT NOT NULL DEFAULT 'fair'"},
+    {6, "UPDATE runs SET weather = 'dry'"},
+    {7, "CREATE TABLE rooms (number INTEGER) STRICT"},
 };
 
-// What a store of version 1 was: the same without the crash points, and
-// without the filesystems of the lab.
+// What a store of version 1 was: the same without the crash points, without the
+// filesystems of the lab, and without benchmarks.
 TEST(SchemaTest, TakesAnOldStoreToWhatANewOneIs) {
   const proc::TempDir dir;
   const std::string all =
@@ -70,6 +70,8 @@ TEST(SchemaTest, TakesAnOldStoreToWhatANewOneIs) {
   const std::string columns = database.Get(all.c_str());
   database.Exec("DROP TABLE crash_points");
   database.Exec("ALTER TABLE runs DROP COLUMN variant");
+  database.Exec("ALTER TABLE runs DROP COLUMN kind");
+  database.Exec("DROP TABLE samples; DROP TABLE series; DROP TABLE measured");
   database.Exec("PRAGMA user_version = 1");
   EXPECT_EQ(CheckSchema(&database), 1);
   Migrate(&database, Migrations(), kSchemaVersion);
@@ -78,29 +80,32 @@ TEST(SchemaTest, TakesAnOldStoreToWhatANewOneIs) {
   EXPECT_EQ(database.Get("SELECT name FROM sqlite_schema WHERE type = 'index' "
                          "AND tbl_name = 'crash_points'"),
             "crash_points_of_backend");
+  EXPECT_EQ(database.Get("SELECT name FROM sqlite_schema WHERE type = 'index' "
+                         "AND tbl_name = 'series' AND sql IS NOT NULL"),
+            "series_over_runs");
 }
 
 TEST(SchemaTest, MigratesStepByStep) {
   const proc::TempDir dir;
   Database database = Fresh(dir);
-  Migrate(&database, kSteps, 5);
-  EXPECT_EQ(database.GetInt("PRAGMA user_version"), 5);
+  Migrate(&database, kSteps, 6);
+  EXPECT_EQ(database.GetInt("PRAGMA user_version"), 6);
   EXPECT_EQ(database.Get("SELECT count(*) FROM sqlite_schema "
                          "WHERE name = 'rooms'"),
             "0");
-  Migrate(&database, kSteps, 6);
-  EXPECT_EQ(database.GetInt("PRAGMA user_version"), 6);
+  Migrate(&database, kSteps, 7);
+  EXPECT_EQ(database.GetInt("PRAGMA user_version"), 7);
   EXPECT_EQ(database.Get("SELECT count(*) FROM rooms"), "0");
   // Somebody else was quicker.
-  Migrate(&database, kSteps, 6);
+  Migrate(&database, kSteps, 7);
 }
 
 constexpr Migration kBroken[] = {
-    {4, "CREATE TABLE half (number INTEGER) STRICT"},
-    {5, "INSERT INTO no_such_table VALUES (1)"},
+    {5, "CREATE TABLE half (number INTEGER) STRICT"},
+    {6, "INSERT INTO no_such_table VALUES (1)"},
 };
 constexpr Migration kOrphaning[] = {
-    {4, "INSERT INTO missing (run, what) VALUES (7, 'a run')"},
+    {5, "INSERT INTO missing (run, what) VALUES (7, 'a run')"},
 };
 
 TEST(SchemaTest, MigratesWhollyOrNotAtAll) {
@@ -113,7 +118,7 @@ TEST(SchemaTest, MigratesWhollyOrNotAtAll) {
     database.Exec("PRAGMA foreign_keys = OFF");
     const std::string before =
         database.Get("SELECT group_concat(sql) FROM sqlite_schema");
-    EXPECT_THROW(Migrate(&database, steps, 4 + (steps.size() > 1 ? 2 : 0)),
+    EXPECT_THROW(Migrate(&database, steps, 5 + (steps.size() > 1 ? 2 : 0)),
                  StoreError);
     EXPECT_EQ(database.GetInt("PRAGMA user_version"), kSchemaVersion);
     EXPECT_EQ(database.Get("SELECT group_concat(sql) FROM sqlite_schema"),

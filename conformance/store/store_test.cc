@@ -15,6 +15,7 @@
 #include "conformance/proc/temp_dir.h"
 #include "conformance/report/json.h"
 #include "conformance/report/sample.h"
+#include "conformance/store/bench_run.h"
 #include "conformance/store/run_writer.h"
 #include "conformance/store/save.h"
 
@@ -318,6 +319,80 @@ TEST(StoreTest, ShowsARunThatStillGoesOn) {
   EXPECT_EQ(ListRuns(&store).at(0).state, RunState::kRunning);
   EXPECT_TRUE(
       LoadRun(&store, "latest").cut_short.starts_with("the run still goes on"));
+}
+
+BenchRun MadeBenchRun(const std::string& run_id) {
+  BenchRun run;
+  run.context.run_id = run_id;
+  run.context.host = "here";
+  run.context.seed = ~uint64_t{0};
+  run.series = {{.backend = "link",
+                 .measure = "uncontended",
+                 .samples = {1000.5, 1e9, 0.25},
+                 .buckets = {{1000, 7}, {2000, 1}}},
+                {.backend = "link",
+                 .measure = "memory",
+                 .unit = "bytes",
+                 .samples = {4096}}};
+  run.locks = {{"link", "pass", ""}};
+  return run;
+}
+
+TEST(StoreTest, GivesBackSamplesOfBenchmarks) {
+  const proc::TempDir dir;
+  RunWriter writer(dir.path());
+  BenchRun run = MadeBenchRun("b1");
+  writer.BeginBench(run.context);
+  writer.Sampled(run);
+  run.series[0].samples.push_back(77);
+  run.series[0].buckets.emplace_back(3000, 2);
+  run.locks[0] = {"link", "fail", "two held it"};
+  writer.Sampled(run);
+  writer.EndBench(run, "", kExitFailed);
+  EXPECT_EQ(writer.error(), "");
+  Store store = Store::Open(dir.path(), Mode::kRead);
+  const BenchRun loaded = LoadBenchRun(&store, "latest");
+  EXPECT_EQ(loaded.series, run.series);
+  EXPECT_EQ(loaded.locks, run.locks);
+  EXPECT_EQ(loaded.context.host, "here");
+  EXPECT_EQ(loaded.context.seed, run.context.seed);
+  ASSERT_EQ(ListBenchRuns(&store).size(), 1);
+  EXPECT_EQ(ListBenchRuns(&store)[0].exit_code, kExitFailed);
+  EXPECT_TRUE(ListRuns(&store).empty()) << "it is no run of check";
+  EXPECT_THROW((void)LoadRun(&store, "b1"), StoreError);
+}
+
+TEST(StoreTest, KnowsWhatAKilledBenchmarkHadMeasured) {
+  const proc::TempDir dir;
+  RunWriter(dir.path()).BeginBench(MadeBenchRun("b0").context);
+  RunWriter writer(dir.path());
+  writer.BeginBench(MadeBenchRun("b1").context);
+  writer.Sampled(MadeBenchRun("b1"));
+  Store store = Store::Open(dir.path(), Mode::kRead);
+  EXPECT_EQ(LoadBenchRun(&store, "b1").series, MadeBenchRun("b1").series);
+  EXPECT_THROW((void)LoadBenchRun(&store, "latest"), StoreError)
+      << "none has finished";
+  EXPECT_THROW((void)LoadBenchRun(&store, "b"), StoreError) << "which?";
+}
+
+TEST(StoreTest, BelievesNoImpossibleSample) {
+  const proc::TempDir dir;
+  const BenchRun run = MadeBenchRun("b1");
+  RunWriter writer(dir.path());
+  writer.BeginBench(run.context);
+  writer.EndBench(run, "", kExitOk);
+  for (const char* value : {"0", "-1", "9e999"}) {
+    Store store = Store::Open(dir.path(), Mode::kWrite);
+    store.database().Exec((std::string("UPDATE samples SET value = ") + value +
+                           " WHERE sample = 1")
+                              .c_str());
+    try {
+      (void)LoadBenchRun(&store, "b1");
+      ADD_FAILURE() << value;
+    } catch (const StoreError& error) {
+      EXPECT_EQ(error.trouble(), Trouble::kDamaged) << error.what();
+    }
+  }
 }
 
 TEST(StoreTest, TakesManyWritersAtOnce) {
