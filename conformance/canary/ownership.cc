@@ -5,7 +5,11 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <memory>
+#include <mutex>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "conformance/canary/bent.h"
 #include "conformance/canary/families.h"
@@ -115,7 +119,13 @@ class HangsInRelease : public Bent {
 class IsNeverDestroyed : public Bent {
  public:
   explicit IsNeverDestroyed(const Site& site) : Bent(site) {}
-  ~IsNeverDestroyed() override { (void)sound_.release(); }
+  // Kept, so that leak checkers find what is meant to be found by us.
+  ~IsNeverDestroyed() override {
+    static std::mutex mutex;
+    static auto& kept = *new std::vector<std::unique_ptr<Subject>>;
+    const std::lock_guard guard(mutex);
+    kept.push_back(std::move(sound_));
+  }
 };
 
 // --- what is told ----------------------------------------------------------
