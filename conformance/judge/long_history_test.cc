@@ -68,7 +68,7 @@ Brief JudgeIn(const std::string& dir) {
 
 // Leaves this process `bytes` more than it has. False: a sanitizer is at work,
 // which takes memory of its own.
-bool LimitMemory(int64_t bytes) {
+bool LimitMemory([[maybe_unused]] int64_t bytes) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   return false;
 #else
