@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -247,7 +248,8 @@ TEST_F(BadCompanyTest, RecordsThatAreReadWhileTheyAreRemovedAreNoTrouble) {
   }
 }
 
-// SMB, which says EACCES for a directory that is in use.
+// SMB, which says EACCES for a directory that is in use, and EINVAL for a file
+// that is open under another of its names.
 class SmbOs final : public os::ForwardingOs {
  public:
   os::SysResult FilesystemType(const char*) override {
@@ -257,6 +259,14 @@ class SmbOs final : public os::ForwardingOs {
     const os::SysResult done = os::ForwardingOs::RenameNoReplace(from, to);
     const bool busy = !done.ok() || ++renamed_ % 2 == 0;
     return busy ? os::SysResult::Fail(EACCES) : done;
+  }
+  os::SysResult Open(const char* path, int flags, mode_t mode) override {
+    struct stat info {};
+    const std::string name = std::filesystem::path(path).filename();
+    const bool second = !name.starts_with("x.lock.") && name.size() < 64 &&
+                        stat(path, &info) == 0 && info.st_nlink > 1;
+    if (second) return os::SysResult::Fail(EINVAL);
+    return os::ForwardingOs::Open(path, flags, mode);
   }
 
  private:
@@ -275,6 +285,29 @@ TEST_F(BadCompanyTest, DirectoryInUseIsALockThatIsHeld) {
     other.acquire(5ms, error);
     EXPECT_EQ(error, Errc::kLockTimeout) << other.last_error_message();
     lock.release();
+  }
+}
+
+TEST_F(BadCompanyTest, LockIsReadByItsOtherName) {
+  SmbOs os;
+  for (const char* backend : {"link", "pid"}) {
+    const Options options{.backend = backend, .os = &os};
+    LockFile holder(Path(), options);
+    LockFile other(Path(), options);
+    holder.acquire(0s);
+    const auto owner = other.owner();
+    ASSERT_TRUE(owner.has_value()) << backend;
+    EXPECT_EQ(owner->pid, getpid()) << backend;
+    EXPECT_THROW(other.acquire(0s), AlreadyLocked) << backend;
+    holder.release();
+    const pid_t pid = fork();
+    if (pid == 0) {
+      (new LockFile(Path(), options))->acquire(0s);
+      _exit(0);
+    }
+    ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
+    other.acquire(0s);
+    EXPECT_TRUE(other.i_am_locking()) << backend;
   }
 }
 

@@ -61,6 +61,30 @@ class LinkBackend : public SoftFile {
     return error == ENOENT ? 0 : error;
   }
 
+  // SMB opens no second name of a file that this host has open under its first,
+  // be it because the kernel puts off closing it: EINVAL. The holder's ticket
+  // is the first.
+  int ReadLock(std::string* text, os::FileInfo* info,
+               std::string* note) override {
+    const int error = SoftFile::ReadLock(text, info, note);
+    if (error != 0 || note->empty() || local_) return error;
+    std::vector<std::string> tails;
+    ListTickets(&tails);
+    for (const std::string& tail : tails) {
+      const std::string ticket = names_.Ticket(tail);
+      os::FileInfo found;
+      if (JudgeTicket(os_, tail).has_value() &&
+          os_.Lstat(ticket.c_str(), &found).ok() && found.SameFile(*info) &&
+          ReadRecordFile(os_, ticket, text, &found) == 0 &&
+          found.SameFile(*info)) {
+        *info = found;
+        note->clear();
+        break;
+      }
+    }
+    return 0;
+  }
+
   // Another's lock may well be an empty file. One that has a second name, which
   // is a dead one's ticket, was put there by the dead. Elsewhere than on a disk
   // of this host what is seen may be old.
