@@ -150,7 +150,7 @@ int Live(const Hardship& hardship, Square* square, int number) {
 // it, and got the lock `gets` times. False: not in a long time.
 bool Stage(const ClaimContext& context, Square* square, bool hard, int gets,
            const std::string& what) {
-  const int tries = context.quick ? 5 : 50;
+  const int tries = Times(context, 5, 50);
   Step(what);
   square->hard = hard;
   const int stage = ++square->stage;
@@ -178,7 +178,7 @@ Endured Endure(const ClaimContext& context, const Hardship& hardship) {
     members.push_back(proc::Child::Spawn(
         [&, number] { return Live(hardship, &*square, number); }));
   }
-  const int gets = context.quick ? 2 : 10;
+  const int gets = Times(context, 2, 10);
   // Before anything was taken away, slowness is nobody's fault.
   if (!Stage(context, &*square, false, gets, "processes contend")) {
     Inconclusive("not every process gets the lock in good times: too slow");

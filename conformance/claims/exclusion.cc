@@ -1,4 +1,5 @@
 // Never two holders: processes, threads, objects, names of one directory.
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <thread>
@@ -63,7 +64,7 @@ void TakeTurns(const ClaimContext& context, int me, int turns, Ring* ring) {
 
 void RunRing(const ClaimContext& context, int threads) {
   Step(std::to_string(threads) + " threads take turns");
-  const int turns = (context.quick ? 8 : 100) * threads;
+  const int turns = Times(context, 8, 100) * threads;
   Ring ring;
   std::vector<std::thread> running;
   for (int me = 1; me <= threads; ++me) {
@@ -106,6 +107,7 @@ struct Gate {
 };
 
 constexpr int kHerd = 64;
+constexpr int kSmallHerd = 16;  // on a slow machine
 
 int HerdMember(const ClaimContext& context, Gate* gate, int rounds, bool lead) {
   const auto subject = MakeJob(context);
@@ -129,14 +131,16 @@ int HerdMember(const ClaimContext& context, Gate* gate, int rounds, bool lead) {
 }
 
 Finding Herd(const ClaimContext& context) {
-  const int rounds = context.quick ? 4 : 50;
+  const int rounds = Times(context, 4, 50);
+  const int count = std::max(kSmallHerd, Times(context, kHerd, kHerd));
   proc::Shared<Gate> gate;
   for (proc::Barrier* barrier : {&gate->start, &gate->tried, &gate->done}) {
-    barrier->Init(kHerd);
+    barrier->Init(static_cast<uint32_t>(count));
   }
-  Step("64 processes try at once");
+  const std::string of = " of " + std::to_string(count) + " processes";
+  Step(std::to_string(count) + " processes try at once");
   std::vector<proc::Child> herd;
-  for (int i = 0; i < kHerd; ++i) {
+  for (int i = 0; i < count; ++i) {
     herd.push_back(proc::Child::Spawn([&context, &gate, rounds, i] {
       return HerdMember(context, &*gate, rounds, i == 0);
     }));
@@ -147,15 +151,16 @@ Finding Herd(const ClaimContext& context) {
     all &= end && end->ok();
   }
   Expect(gate->most <= 1,
-         std::to_string(gate->most) + " of 64 processes got it in one round");
+         std::to_string(gate->most) + of + " got it in one round");
   Expect(gate->errors == 0, std::to_string(gate->errors) +
                                 " tries or releases failed with an error that "
                                 "is not a refusal");
-  if (!all) Inconclusive("not all of the 64 processes came to their end");
+  if (!all) Inconclusive("not all" + of + " came to their end");
   Expect(gate->empty == 0, "nobody got the free lock in " +
                                std::to_string(gate->empty) + " of " +
                                std::to_string(rounds) + " rounds");
-  return Finding::Pass();
+  return Finding::Pass(std::to_string(count) + " processes, " +
+                       std::to_string(rounds) + " times");
 }
 
 // The lock of one directory must be refused through the other.

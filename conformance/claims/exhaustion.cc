@@ -196,7 +196,7 @@ void OpenToAll(const ClaimContext& context, Hall* hall, int count) {
 }
 
 Finding ThousandProcesses(const ClaimContext& context) {
-  const size_t wanted = context.quick ? kMany : 1000;
+  const auto wanted = static_cast<size_t>(Times(context, kMany, 1000));
   // Less than what a claim has, so that those who are late can be counted.
   const nanoseconds bound =
       proc::Patient<nanoseconds>(context.quick ? 15s : 40s);

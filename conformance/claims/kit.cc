@@ -97,6 +97,31 @@ std::unique_ptr<Subject> MakeJobOn(const ClaimContext& context,
   return subject;
 }
 
+int Times(const ClaimContext& context, int quick, int full) {
+  return context.quick ? std::max(1, quick / proc::Patience()) : full;
+}
+
+Sample SampleOf(const ClaimContext& context) {
+  const auto step =
+      context.quick ? static_cast<size_t>(proc::Patience()) : size_t{1};
+  return {.first = context.seed % step, .step = step};
+}
+
+Finding EachCall(const ClaimContext& context, std::string_view what,
+                 const std::function<bool(int nth)>& meet) {
+  constexpr size_t kMost = 40;
+  const Sample sample = SampleOf(context);
+  int met = 0;
+  size_t nth = sample.first;
+  while (nth < kMost && meet(static_cast<int>(nth))) {
+    nth += sample.step;
+    ++met;
+  }
+  const std::string calls = std::to_string(met) + " calls";
+  return Finding::Pass(std::string(what) + " before " +
+                       (sample.step == 1 ? "each of " + calls : calls));
+}
+
 Inspector& Inspect(Subject& subject) {
   Inspector* inspector = subject.inspector();
   if (inspector == nullptr) {

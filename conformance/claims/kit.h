@@ -4,6 +4,7 @@
 #define LOCKLAB_CONFORMANCE_CLAIMS_KIT_H_
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,6 +68,22 @@ bool BreakIf(Subject& subject, const lockfile::Owner& owner);
 std::optional<lockfile::Owner> OwnerOf(Subject& subject);
 // The owner, who has to be readable.
 lockfile::Owner ReadableOwner(Subject& subject);
+
+// --- how much --------------------------------------------------------------
+// How often something is done: a quick run on a slow machine (LOCKLAB_PATIENCE)
+// does less of it.
+int Times(const ClaimContext& context, int quick, int full);
+// Of many cases of one kind a quick run on a slow machine looks at one in so
+// many, beginning with the seed's.
+struct Sample {
+  size_t first = 0;
+  size_t step = 1;
+};
+Sample SampleOf(const ClaimContext& context);
+// `meet` does something before the n-th call of something, and says whether it
+// has so many.
+Finding EachCall(const ClaimContext& context, std::string_view what,
+                 const std::function<bool(int nth)>& meet);
 
 // --- excuses, for Claim::excuse --------------------------------------------
 std::string_view UnlessSoft(const lockfile::Traits& traits);

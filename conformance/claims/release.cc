@@ -145,14 +145,10 @@ bool StoppedRelease(const ClaimContext& context, int nth) {
 }
 
 Finding NeverRemovesSuccessor(const ClaimContext& context) {
-  int calls = 0;
-  while (calls < 40) {
-    Step("a release is stopped before its call " + std::to_string(calls));
-    if (!StoppedRelease(context, calls)) break;
-    ++calls;
-  }
-  return Finding::Pass("stopped before each of " + std::to_string(calls) +
-                       " calls");
+  return EachCall(context, "stopped", [&context](int nth) {
+    Step("a release is stopped before its call " + std::to_string(nth));
+    return StoppedRelease(context, nth);
+  });
 }
 
 Finding LeavesNoLitter(const ClaimContext& context) {

@@ -222,7 +222,10 @@ void ReuseThePid(const ClaimContext& context) {
 
 Finding PidReused(const ClaimContext& context) {
   Inspect(*MakeJob(context));
-  const std::string why = EnterPids();
+  const std::string why =
+      proc::PidsCanBeForced()
+          ? EnterPids()
+          : "this kernel does not let pids be chosen (no ns_last_pid)";
   if (why.empty()) {
     ReuseThePid(context);
     return Finding::Pass("another process had the pid of the dead one");

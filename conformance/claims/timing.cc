@@ -239,7 +239,7 @@ Finding WakesPromptly(const ClaimContext& context) {
   constexpr nanoseconds kBound = 25ms;
   nanoseconds median = kSoon;
   for (int i = 0; i < 2 && median > kBound; ++i) {
-    median = MedianHandOff(context, context.quick ? 5 : 21);
+    median = MedianHandOff(context, std::max(3, Times(context, 5, 21)));
   }
   const std::string seen =
       "a waiter has the lock " + Millis(median) + " after its release (median)";

@@ -121,8 +121,14 @@ std::string MountProc() {
   return why;
 }
 
+namespace {
+constexpr char kLastPid[] = "/proc/sys/kernel/ns_last_pid";
+}  // namespace
+
+bool PidsCanBeForced() { return access(kLastPid, F_OK) == 0; }
+
 std::string ForceNextPid(pid_t pid) {
-  return Put("/proc/sys/kernel/ns_last_pid", std::to_string(pid - 1));
+  return Put(kLastPid, std::to_string(pid - 1));
 }
 
 uint64_t TicksSinceBoot() {

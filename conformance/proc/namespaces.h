@@ -35,6 +35,8 @@ namespace locklab::proc {
 [[nodiscard]] std::string EnterPids();
 // /proc shows the pids of the namespace that this process is in.
 [[nodiscard]] std::string MountProc();
+// Whether this kernel lets the pid of the next process be chosen.
+[[nodiscard]] bool PidsCanBeForced();
 // The next process of this namespace gets this pid, if it is free. After
 // MountProc.
 [[nodiscard]] std::string ForceNextPid(pid_t pid);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "conformance/proc/patience.h"
 #include "conformance/proc/temp_dir.h"
 
 namespace locklab::check {
@@ -30,7 +31,7 @@ std::optional<Finding> MeasuredArena::Tried(Trial trial,
 run::ContentionResult HoldContest(const SubjectFactory& subject,
                                   run::ContentionPlan plan,
                                   const std::function<bool()>& go_on) {
-  plan.floor = 10 * plan.processes;
+  plan.floor = std::max(2, 10 / proc::Patience()) * plan.processes;
   for (int stretch = 1;; stretch *= 4) {
     if (!plan.keep_history.empty()) proc::RemoveTree(plan.keep_history);
     run::ContentionResult result = run::RunContention(subject, plan);

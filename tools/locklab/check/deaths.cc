@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "conformance/proc/patience.h"
 #include "conformance/report/text.h"
 #include "stress/crash/enumerate.h"
 
@@ -14,11 +15,13 @@ namespace {
 constexpr int64_t kMostFailures = 5;
 
 crash::Plan PlanOf(const DeathsPlan& plan) {
-  crash::Plan all{.operations = {},
-                  .waiters = plan.quick ? std::vector<int>{0, 1}
-                                        : std::vector<int>{0, 1, 3},
-                  .sample = plan.quick ? 2 : 0,
-                  .seed = plan.seed};
+  const bool slow = proc::Patience() > 1;
+  crash::Plan all{
+      .operations = {}, .waiters = {0, 1, 3}, .sample = 0, .seed = plan.seed};
+  if (plan.quick) {
+    all.waiters = slow ? std::vector<int>{1} : std::vector<int>{0, 1};
+    all.sample = slow ? 1 : 2;
+  }
   for (const crash::OperationRow& row : crash::Operations()) {
     all.operations.push_back(row.operation);
   }
