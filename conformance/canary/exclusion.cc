@@ -99,7 +99,8 @@ constexpr auto kRows = std::to_array<Canary>({
      .claim = "exclusion.two_processes",
      .also = "exclusion.two_threads exclusion.two_objects_one_thread "
              "exclusion.herd exclusion.across_links_to_directory "
-             "exclusion.data_coherence acquire.waits_while_held release.frees "
+             "exclusion.data_coherence exclusion.data_across_mounts "
+             "acquire.waits_while_held release.frees "
              "stale.live_holder_is_never_broken load.scenarios "
              "net.short_partition net.long_partition net.server_restart "
              "net.bad_network net.client_dies",

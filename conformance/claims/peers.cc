@@ -29,10 +29,7 @@ void ExpectRefusedThere(const ClaimContext& context, const std::string& here,
   ExpectOk(other.Release(), "release through the other mount");
 }
 
-Finding AcrossMounts(const ClaimContext& context) {
-  Step("one mount holds, the other is refused");
-  ExpectRefusedThere(context, context.dir, context.other_dir);
-  ExpectRefusedThere(context, context.other_dir, context.dir);
+ContestResult ContendThere(const ClaimContext& context) {
   Contest contest = StandardContest(context.seed, context.quick);
   contest.other_dir = context.other_dir;
   ContestResult result;
@@ -44,13 +41,23 @@ Finding AcrossMounts(const ClaimContext& context) {
     contest.duration *= 4;
     contest.deadline += contest.duration;
   }
-  for (const Finding* finding :
-       {&result.exclusion, &result.coherence, &result.progress}) {
+  return result;
+}
+
+Finding AcrossMounts(const ClaimContext& context) {
+  Step("one mount holds, the other is refused");
+  ExpectRefusedThere(context, context.dir, context.other_dir);
+  ExpectRefusedThere(context, context.other_dir, context.dir);
+  const ContestResult result = ContendThere(context);
+  for (const Finding* finding : {&result.exclusion, &result.progress}) {
     if (finding->verdict != Verdict::kPass) return *finding;
   }
-  return Finding::Pass(std::to_string(contest.processes) +
-                       " processes, half of them through each mount, " +
+  return Finding::Pass("processes on both mounts, " +
                        std::to_string(result.acquisitions) + " acquisitions");
+}
+
+Finding DataAcrossMounts(const ClaimContext& context) {
+  return ContendThere(context).coherence;
 }
 
 // --- Python's lockfile -----------------------------------------------------
@@ -124,10 +131,18 @@ constexpr auto kRows = std::to_array<Claim>({
     {.id = "exclusion.across_mounts",
      .level = Level::kMust,
      .statement = "processes on two mounts of one filesystem never hold one "
-                  "lock at once, and see each other's data under it",
-     .source = "nfs(5): local_lock=, nolock; cache coherence",
+                  "lock at once",
+     .source = "nfs(5): local_lock=, nolock",
      .excuse = nullptr,
      .body = AcrossMounts,
+     .needs = "second-mount"},
+    {.id = "exclusion.data_across_mounts",
+     .level = Level::kMust,
+     .statement = "nor is an update of a counter file lost that is opened, "
+                  "read, written and closed under it on two mounts",
+     .source = "nfs(5): close-to-open consistency, by the times of files",
+     .excuse = nullptr,
+     .body = DataAcrossMounts,
      .needs = "second-mount"},
     {.id = "exclusion.foreign_peer",
      .level = Level::kShould,
