@@ -15,6 +15,10 @@ filegroup(
 )
 """
 
+_EXPORT_ALL = """
+exports_files(glob(["**"]))
+"""
+
 # rules_cc 0.0.4 loads a function that Bazel 4.2.3 does not have yet.
 _RULES_CC_PATCHES = {
     'load("@bazel_tools//tools/cpp:toolchain_utils.bzl", ' +
@@ -54,4 +58,16 @@ def locklab_repositories():
         package = "googletest",
         path = "/usr/src/googletest",
         build_file = "//tools/bazel:googletest.BUILD",
+    )
+    debian_repository(
+        name = "chart_js",
+        package = "libjs-chart.js",
+        path = "/usr/share/javascript/chart.js",
+        build_file_content = _EXPORT_ALL,
+    )
+    debian_repository(
+        name = "chart_js_licence",
+        package = "libjs-chart.js",
+        path = "/usr/share/doc/libjs-chart.js",
+        build_file_content = _EXPORT_ALL,
     )

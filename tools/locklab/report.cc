@@ -18,6 +18,7 @@
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
 #include "tools/locklab/formats.h"
+#include "tools/locklab/pages.h"
 #include "tools/locklab/terminal.h"
 #include "tools/locklab/traces.h"
 
@@ -27,14 +28,18 @@ namespace {
 using Json = nlohmann::ordered_json;
 using store::RunSummary;
 
+constexpr std::string_view kLatest = "latest";
+
 struct Flags {
-  std::string results;
-  std::string run = "latest";
+  std::vector<std::string> stores;
+  std::string results;  // the only one, but for --html
+  std::string run;
   std::string format = "text";
   bool list = false;
   bool matrix = false;
   ReportFiles files;
   TraceFile trace;
+  HtmlPageFile html;
   std::string bundle;
   std::string verify;
   bool schema = false;
@@ -181,7 +186,8 @@ bool PackBundle(const Flags& flags, const report::RunReport& report,
 
 // Into files, or else to whoever looks.
 int Show(const Flags& flags, store::Store* store, Context& context) {
-  const report::RunReport report = store::LoadRun(store, flags.run);
+  const report::RunReport report =
+      store::LoadRun(store, flags.run.empty() ? kLatest : flags.run);
   if (!WantsFiles(flags)) {
     Print(flags, report, context);
     return kExitOk;
@@ -199,13 +205,17 @@ int Show(const Flags& flags, store::Store* store, Context& context) {
 // What needs no store.
 bool StandsAlone(const Flags& flags) {
   const int alone = (flags.schema ? 1 : 0) + (flags.verify.empty() ? 0 : 1);
-  const bool others = !flags.results.empty() || WantsFiles(flags);
+  const bool others =
+      !flags.stores.empty() || WantsFiles(flags) || flags.html.wanted;
   if (alone > 1 || (alone > 0 && (others || flags.list || flags.matrix))) {
     throw UsageError(fmt::format("{} goes with no flag but --format",
                                  flags.schema ? "--schema" : "--verify"));
   }
-  if (alone == 0 && flags.results.empty()) {
+  if (alone == 0 && flags.stores.empty() && !flags.html.wanted) {
     throw UsageError("--results is required");
+  }
+  if (flags.stores.size() > 1 && !flags.html.wanted) {
+    throw UsageError("several --results are for --html: name one");
   }
   if ((flags.list || flags.matrix) && WantsFiles(flags)) {
     throw UsageError(fmt::format(
@@ -230,8 +240,20 @@ int Alone(const Flags& flags, Context& context) {
   return VerifyBundle(flags.verify, flags.format == "json", context);
 }
 
+// The page goes with no other report: those are of one run.
+int Page(const Flags& flags, Context& context) {
+  if (flags.list || flags.matrix || WantsFiles(flags)) {
+    throw UsageError(
+        "--html writes a page of many runs, and nothing else: write other "
+        "reports by a command of their own");
+  }
+  return WritePage(flags.html, flags.stores, flags.run, context);
+}
+
 int Report(const Flags& flags, Context& context) try {
+  CheckPage(flags.html);
   if (StandsAlone(flags)) return Alone(flags, context);
+  if (flags.html.wanted) return Page(flags, context);
   flags.files.Check(flags.format);
   if (!flags.bundle.empty()) flags.files.CheckOther("--bundle", flags.bundle);
   flags.trace.Check(flags.files);
@@ -247,13 +269,34 @@ int Report(const Flags& flags, Context& context) try {
       fmt::format("--results={}: {}", flags.results, error.what()));
 }
 
+void AddPage(CLI::App& app, HtmlPageFile* page) {
+  app.add_option_function<std::string>(
+         "--html",
+         [page](const std::string& path) {
+           page->wanted = true;
+           page->path = path.empty() ? kUsualPage : path;
+         },
+         fmt::format("Write one page of all runs (or of --run) and of what "
+                     "the FILEs hold, to look at with a browser, without a "
+                     "network. Default: {}.",
+                     kUsualPage))
+      ->expected(0, 1)
+      ->type_name("PAGE");
+  app.add_option("FILE", page->data,
+                 "With --html: what check, lab run, stress, crash, explore or "
+                 "faultfs --matrix printed with --format=json, and bench left "
+                 "with --out.");
+}
+
 }  // namespace
 
 Run SetUpReport(CLI::App& app, Context& context) {
   auto flags = std::make_shared<Flags>();
-  app.add_option("--results", flags->results,
-                 "The directory that locklab check --out=DIR wrote to.")
-      ->type_name("DIR");
+  app.add_option("--results", flags->stores,
+                 "The directory that locklab check --out=DIR wrote to; for "
+                 "--html any number of them.")
+      ->type_name("DIR")
+      ->allow_extra_args(false);
   app.add_flag("--list", flags->list, "List the runs that are in it.");
   app.add_flag(
       "--matrix", flags->matrix,
@@ -263,11 +306,12 @@ Run SetUpReport(CLI::App& app, Context& context) {
                  "The run to report: its id, or as much of its beginning as "
                  "tells it from the others, or latest.")
       ->type_name("ID")
-      ->default_str(flags->run);
+      ->default_str(std::string(kLatest));
   AddChoice(app, "--format", &flags->format, {"text", "json", "markdown"},
             "How to print it; markdown for --matrix.");
   flags->files.Declare(app);
   flags->trace.Declare(app);
+  AddPage(app, &flags->html);
   app.add_option("--bundle", flags->bundle,
                  "Pack the report and the histories it stands on into one "
                  "file (tar.gz), so that others can verify it.")
@@ -284,8 +328,11 @@ Run SetUpReport(CLI::App& app, Context& context) {
       "store cannot be read now, or a file cannot be written; 2 usage, or\n"
       "there is no such run, no sound store, no bundle; 3 there are no runs "
       "to\n"
-      "list.");
-  return [flags, &context] { return Report(*flags, context); };
+      "list or to show.");
+  return [flags, &context] {
+    if (!flags->stores.empty()) flags->results = flags->stores.front();
+    return Report(*flags, context);
+  };
 }
 
 }  // namespace locklab::cli

@@ -1,5 +1,7 @@
 // Reports of runs that were kept, as their readers meet them.
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -76,6 +78,54 @@ TEST_F(ReportTest, SaysWhatIsWrongInOneLine) {
   EXPECT_EQ(bad.code, kExitUsage);
   EXPECT_THAT(bad.err, HasSubstr("no SQLite database"));
   EXPECT_EQ(bad.err.find('\n'), bad.err.size() - 1) << bad.err;
+}
+
+// --html writes a page of stores and files; how it looks is tested in
+// conformance/report/html.
+TEST_F(ReportTest, WritesAPageOfManyRuns) {
+  Save("0123456789aa");
+  report_.context.variant = "elsewhere";
+  Save("0123456789bb");
+  const std::string page = dir_ / "page.html";
+  std::ofstream(dir_ / "check.json") << report::ToJson(report_);
+  const Ended ended = Report({"--html=" + page, dir_ / "check.json"});
+  EXPECT_EQ(ended.code, kExitOk) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr(page));
+  std::ifstream in(page);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  EXPECT_THAT(text, HasSubstr("0123456789aa"));
+  EXPECT_THAT(text, HasSubstr("0123456789bb"));
+  EXPECT_EQ(Report({"--html=" + page, "--run=0123456789a"}).code, kExitOk);
+}
+
+struct BadPage {
+  std::vector<std::string> args;
+  int code;
+  const char* said;
+};
+
+TEST_F(ReportTest, WritesNoPageOfNothingOrNonsense) {
+  store::Store::Open(dir_.path(), store::Mode::kWrite);
+  const std::string page = "--html=" + (dir_ / "page.html");
+  std::ofstream(dir_ / "newer.json")
+      << R"({"schema_version": 99, "courses": []})";
+  for (const BadPage& bad : std::vector<BadPage>{
+           {{page}, kExitNothingRan, "nothing to show"},
+           {{page, dir_ / "none.json"}, kExitUsage, "cannot be read"},
+           {{page, dir_ / "newer.json"}, kExitUsage, "use a newer one"},
+           {{page, dir_ / "results.db"}, kExitUsage, "not what locklab leaves"},
+           {{page, "--run=x"}, kExitUsage, "there is no run"},
+           {{page, "--results=" + (dir_ / "no")}, kExitUsage, "/no: "},
+           {{page, "--list"}, kExitUsage, "nothing else"},
+           {{"--html=a/b.html"}, kExitUsage, "a"},
+           {{"--html", "data.json"}, kExitUsage, "before the files"},
+           {{"data.json"}, kExitUsage, "name the page"},
+           {{"--results=x"}, kExitUsage, "several --results"}}) {
+    const Ended ended = Report(bad.args);
+    EXPECT_EQ(ended.code, bad.code) << bad.args.back() << ended.err;
+    EXPECT_THAT(ended.err, HasSubstr(bad.said));
+    EXPECT_FALSE(std::filesystem::exists(dir_ / "page.html"));
+  }
 }
 
 }  // namespace

@@ -1,0 +1,238 @@
+"""browser_test.py DIR: opens the pages that page_writer wrote to DIR in a
+headless Chromium, and uses them as readers do."""
+
+import glob
+import os
+import sys
+import unittest
+
+import chromium
+
+DIR = sys.argv.pop()
+BIG = 1500000
+
+# How many pixels of a canvas have the colour of one of its datasets.
+DRAWN = """
+[...document.querySelectorAll('canvas')].map((canvas) => {
+  const colors = Chart.getChart(canvas).data.datasets.flatMap((set) =>
+    [set.borderColor, set.backgroundColor]).map((color) => {
+      const c = document.createElement('canvas').getContext('2d');
+      c.fillStyle = color;
+      c.fillRect(0, 0, 1, 1);
+      return c.getImageData(0, 0, 1, 1).data.slice(0, 3).join();
+    });
+  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width,
+    canvas.height);
+  let count = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i + 3] > 100 && colors.includes(data.slice(i, i + 3).join())) {
+      count++;
+    }
+  }
+  return count;
+})
+"""
+
+# Controls that have no name for those who do not see them.
+NAMELESS = """
+[...document.querySelectorAll('button, select, input, canvas, a, dialog')]
+  .filter((node) => !(node.textContent.trim() ||
+    node.getAttribute('aria-label') || node.getAttribute('aria-labelledby') ||
+    node.closest('label'))).map((node) => node.outerHTML)
+"""
+
+HEADLESS = """
+[...document.querySelectorAll('main table')].filter((table) =>
+  !table.querySelector('thead th[scope]') ||
+  !table.querySelector('tbody th[scope="row"]')).length
+"""
+
+
+class PageTest(unittest.TestCase):
+    """Each opens its page anew, in one browser."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.browser = chromium.Browser()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.browser.__exit__()
+
+    def open(self, name, width=1280):
+        self.browser.resize(width, 900, mobile=width < 500)
+        self.browser.prefer("light")
+        self.browser.open(os.path.join(DIR, name + ".html"))
+        self.assertEqual(self.browser.complaints(), [])
+
+    def count(self, selector):
+        return self.browser.run(
+            "document.querySelectorAll(%r).length" % selector)
+
+    def choose(self, label, value):
+        self.browser.run("""(() => {
+          const label = [...document.querySelectorAll('#filters label')].find(
+            (node) => node.firstChild.textContent === %r);
+          const control = label.querySelector('select, input');
+          control.value = %r;
+          control.dispatchEvent(new Event(
+            control.tagName === 'SELECT' ? 'change' : 'input'));
+        })()""" % (label, value))
+
+    def sheet(self):
+        """The text of the evidence; empty: it is closed."""
+        return self.browser.run(
+            "(d => d.open ? d.innerText : '')(document.querySelector('dialog'))")
+
+    def test_pages_are_small_and_ask_for_nothing(self):
+        pages = sorted(glob.glob(os.path.join(DIR, "*.html")))
+        self.assertEqual(len(pages), 3)
+        for page in pages:
+            self.assertLess(os.path.getsize(page), BIG)
+            self.open(os.path.basename(page)[:-5])
+            self.assertEqual(self.browser.requests(),
+                             ["file://" + os.path.abspath(page)])
+
+    def test_no_request_and_no_script_of_others_is_let_through(self):
+        self.open("full")
+        self.assertEqual(self.browser.run(
+            "fetch('http://127.0.0.1:9/').then(() => 'sent', () => 'refused')"),
+            "refused")
+        self.browser.run("""
+          document.body.append(Object.assign(document.createElement('script'),
+            {textContent: 'window.hacked = 1'}))""")
+        self.assertIsNone(self.browser.run("window.hacked"))
+        said = " ".join(self.browser.complaints())
+        self.assertIn("connect", said)
+        self.assertIn("script-src", said)
+
+    def test_every_section_shows_its_data(self):
+        self.open("full")
+        ids = self.browser.run(
+            "[...document.querySelectorAll('main section')].map(s => s.id)")
+        self.assertEqual(ids, [
+            "verdicts", "claims", "directory", "latency", "floor", "fairness",
+            "stress", "benchmarks", "deaths", "explorer", "sins", "trend",
+            "environment"])
+        self.assertEqual(self.browser.run(
+            "[...document.querySelectorAll('nav a')].map(a => a.hash.slice(1))"
+        ), ids)
+        self.assertNotIn("cannot be shown", self.browser.run(
+            "document.body.innerText"))
+
+    def test_what_has_no_data_is_left_out(self):
+        self.open("check")
+        for name in ("stress", "benchmarks", "explorer", "sins", "trend"):
+            self.assertEqual(self.count("#" + name), 0, name)
+        self.assertGreater(self.count("#verdicts .cell"), 0)
+
+    def test_charts_have_drawn_their_data(self):
+        self.open("full")
+        drawn = self.browser.run(DRAWN)
+        self.assertGreaterEqual(len(drawn), 6)
+        for index, pixels in enumerate(drawn):
+            self.assertGreater(pixels, 20, "chart %d" % index)
+        # Behind each: the same as a table.
+        self.assertEqual(self.count(".panel:has(canvas)"),
+                         self.count(".panel:has(canvas) details table"))
+
+    def test_a_cell_opens_its_evidence_by_click(self):
+        self.open("full")
+        x, y = self.browser.run("""(() => {
+          const cell = document.querySelector('.cell[data-worth="unsafe"]');
+          cell.scrollIntoView({block: 'center'});
+          const box = cell.getBoundingClientRect();
+          return [box.x + box.width / 2, box.y + box.height / 2];
+        })()""")
+        self.browser.click(x, y)
+        text = self.sheet()
+        for part in ("unsafe", "family.fail_0", "what was seen",
+                     "while actor 5 held it", "locklab check --dir=/d"):
+            self.assertIn(part, text)
+
+    def test_a_cell_opens_its_evidence_by_keyboard(self):
+        self.open("full")
+        self.browser.run("document.querySelector('#verdicts .cell').focus()")
+        self.browser.press("Enter", 13, "\r")
+        self.assertIn("family.fail_0", self.sheet())
+        self.browser.press("Escape", 27)
+        self.assertEqual(self.sheet(), "")
+        self.assertTrue(self.browser.run(
+            "document.activeElement.matches('#verdicts .cell')"))
+
+    def test_a_point_and_a_counterexample_open(self):
+        self.open("full")
+        self.browser.run("document.querySelector('#explorer .bad').click()")
+        self.assertIn("Link(job.lock)", self.sheet())
+        self.browser.run("document.querySelector('#evidence-close').click()")
+        self.browser.run("document.querySelector('#deaths .cell').click()")
+        self.assertIn("acquire:3:before", self.sheet())
+
+    def test_filters_leave_what_matches(self):
+        self.open("full")
+        everything = self.count("#verdicts .cell")
+        self.choose("Filesystem", "1")
+        self.assertEqual(self.count("#verdicts tbody tr"), 1)
+        self.choose("Lock", "flock")
+        self.assertEqual(self.count("#verdicts .cell"), 1)
+        self.browser.run("document.querySelector('[type=reset]').click()")
+        self.browser.run("new Promise((done) => setTimeout(done, 20))")
+        self.assertEqual(self.count("#verdicts .cell"), everything)
+        self.choose("Lock is", "unsupported")
+        self.assertEqual(
+            self.count("#verdicts .cell:not(.faded)"),
+            self.count('#verdicts .cell[data-worth="unsupported"]'))
+        self.choose("Lock is", "")
+        self.choose("Claim is", "xpass")
+        self.assertEqual(self.browser.run(
+            "document.querySelector('#claims').innerText.includes('fail_0')"),
+            False)
+        self.choose("Claim or message", "no such text anywhere")
+        self.assertIn("Nothing here matches", self.browser.run(
+            "document.querySelector('#verdicts').innerText"))
+        self.assertEqual(self.browser.complaints(), [])
+
+    def test_controls_and_tables_have_names(self):
+        self.open("full")
+        self.assertEqual(self.browser.run(NAMELESS), [])
+        self.assertEqual(self.browser.run(HEADLESS), 0)
+        self.assertEqual(self.count("h1"), 1)
+        self.assertEqual(self.browser.run("document.documentElement.lang"),
+                         "en")
+
+    def test_it_fits_a_phone(self):
+        for name in ("full", "hostile"):
+            self.open(name, width=375)
+            self.assertLessEqual(self.browser.run(
+                "document.documentElement.scrollWidth"), 375, name)
+
+    def test_colours_follow_the_system_and_the_switch(self):
+        self.open("full")
+        color = "getComputedStyle(document.body).backgroundColor"
+        light = self.browser.run(color)
+        self.browser.prefer("dark")
+        dark = self.browser.run(color)
+        self.assertNotEqual(dark, light)
+        self.browser.run("document.getElementById('theme').click()")
+        self.assertEqual(self.browser.run(color), light)
+        self.assertGreater(min(self.browser.run(DRAWN)), 20)
+
+    def test_hostile_texts_stay_texts(self):
+        self.open("hostile")
+        self.browser.run("""
+          for (const cell of document.querySelectorAll('.cell, .link-button')) {
+            cell.click();
+          }""")
+        self.assertIsNone(self.browser.run("window.hacked"))
+        self.assertEqual(self.count("main script, main img, main b b"), 0)
+        self.assertEqual(self.count("dialog script, dialog img"), 0)
+        self.assertEqual(self.count("a[href^=javascript]"), 0)
+        self.assertEqual(self.browser.complaints(), [])
+        self.assertIn("onerror=", self.browser.run("document.body.innerText"))
+
+
+if __name__ == "__main__":
+    if chromium.find() is None:
+        sys.exit("NOT RUN: there is no Chromium here, so nothing was tested; "
+                 "tools/setup page installs one")
+    unittest.main()

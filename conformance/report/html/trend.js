@@ -1,0 +1,138 @@
+'use strict';
+// What changed from run to run, and where all of it was measured.
+
+const kTrends = {
+  p50: {text: 'acquire + release, p50', unit: time},
+  p99: {text: 'acquire + release, p99', unit: time},
+  floor: {text: 'floor of acquire + release', unit: time},
+  wait_p50: {text: 'wait, p50', unit: time},
+  wait_p99: {text: 'wait, p99', unit: time},
+  jain: {text: 'Jain\'s index', unit: (value) => fixed(value, 3)},
+};
+const trend = {place: '', of: 'p50'};
+
+function trendRuns(place) {
+  return data.trend.filter((run) => run.place === place)
+    .sort((a, b) => a.started < b.started ? -1 : 1);
+}
+
+function placesWithTrend() {
+  return data.places.map((place, i) => i)
+    .filter((i) => trendRuns(i).length > 1);
+}
+
+function shortDate(started) {
+  return started.replace('T', ' ').slice(5, 16);
+}
+
+function trendTable(runs, names) {
+  return tableOf('The runs', [{name: 'run'}, {name: 'started'},
+    {name: 'profile'}, ...names.map((name) => ({name}))],
+  runs.map((run) => [run.id.slice(0, 8), run.started,
+    run.cut_short ? `${run.profile}, cut short` : run.partial
+      ? `${run.profile}, partly` : run.profile,
+    ...names.map((name) => {
+      const backend = run.backends.find((one) => one.name === name);
+      return backend ? [badge(backend.worth, kWorth),
+        el('span', {class: 'small'}, ` ${trendText(backend)}`)] : '';
+    })]));
+}
+
+function trendText(backend) {
+  const value = backend[trend.of];
+  return value === undefined || value === null ? ''
+    : kTrends[trend.of].unit(value);
+}
+
+function trendChart(runs, names) {
+  const {text, unit} = kTrends[trend.of];
+  const labels = runs.map((run) => shortDate(run.started));
+  const valueOf = (run, name) => {
+    const backend = run.backends.find((one) => one.name === name);
+    const value = backend && backend[trend.of];
+    return value === undefined ? null : value;
+  };
+  const config = () => ({
+    type: 'line',
+    data: {labels, datasets: names.map((name) => ({label: name,
+      data: runs.map((run) => valueOf(run, name)), spanGaps: true,
+      ...lookOf(name), pointRadius: 4}))},
+    options: options({x: axis('run', {ticks: {autoSkip: true}}),
+      y: trend.of === 'jain' ? axis(text) : timeAxis(text,
+        runs.flatMap((run) => names.map((name) => valueOf(run, name))))},
+    {label: (item) => `${item.dataset.label}: ${unit(item.raw)}`}),
+  });
+  return chartPanel(`${text} of ${names.length} locks over ` +
+    `${runs.length} runs`, config, trendTable(runs, names));
+}
+
+function drawTrend(body) {
+  const places = placesWithTrend().filter(wantsPlace);
+  if (places.length === 0) {
+    body.replaceChildren(el('p', {}, kNothingMatches));
+    return;
+  }
+  if (trend.place === '' || !places.includes(Number(trend.place))) {
+    trend.place = String(places[0]);
+  }
+  const out = el('div');
+  const draw = () => {
+    const runs = trendRuns(Number(trend.place));
+    const names = [...new Set(runs.flatMap((run) =>
+      run.backends.map((backend) => backend.name)))].filter(wantsBackend);
+    out.replaceChildren(names.length > 0 ? trendChart(runs, names)
+      : el('p', {}, kNothingMatches));
+    drawCharts();
+  };
+  const pick = (label, key, list) => {
+    const made = choice(label, list, (value) => {
+      trend[key] = value;
+      draw();
+    });
+    made.select.value = trend[key];
+    return made.node;
+  };
+  body.replaceChildren(el('div', {class: 'controls'},
+    pick('Filesystem', 'place', places.map((place) =>
+      [String(place), data.places[place].label])),
+    pick('Of', 'of', Object.entries(kTrends).map(([key, {text}]) =>
+      [key, text]))), out);
+  draw();
+}
+
+// --- environment ------------------------------------------------------------
+
+function environmentOf(run) {
+  const {context} = run;
+  const mount = [context.type, context.source, context.options]
+    .filter(Boolean).join(' ');
+  return el('div', {class: 'panel'},
+    el('h3', {}, said(data.places[run.place].label)),
+    facts([
+      ['run', `${run.id}, started ${run.started}, took ` +
+        `${fixed(context.duration_s, 1)} s, exit code ${run.exit_code}`],
+      ['suite', `locklab ${context.suite}, profile ${context.profile}, ` +
+        `${context.chosen} of ${context.total} claims`],
+      ['directory', context.dir], ['through another mount',
+        context.other_mount],
+      ['mounted', mount], ['kernel', context.kernel],
+      ['host', `${context.host}, ` +
+        plural(context.processors, 'processor')],
+      ['versions', Object.entries(context.versions).map(([name, version]) =>
+        `${name} ${version}`).join(', ')],
+      ['expectations', context.expectations.join(', ')],
+      ['canary', run.canary && `${run.canary.name}: ${run.canary.caught
+        ? 'caught' : 'GOT AWAY, so that nothing is proven'}: ` +
+        run.canary.reason],
+      ['cut short', run.cut_short],
+      ['required, not to be had', run.missing.join(', ')],
+      ['seed', context.seed]]),
+    el('span', {class: 'small quiet'}, 'Run it again:'),
+    command(/--seed=/.test(context.command) ? context.command
+      : `${context.command} --seed=${context.seed}`));
+}
+
+function drawEnvironment(body) {
+  const runs = data.runs.filter((run) => wantsPlace(run.place));
+  body.replaceChildren(...runs.map(environmentOf));
+}

@@ -1,0 +1,95 @@
+#include "tools/locklab/pages.h"
+
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include "conformance/report/html/html.h"
+#include "conformance/report/write_file.h"
+#include "conformance/store/store.h"
+#include "tools/locklab/flags.h"
+#include "tools/locklab/formats.h"
+
+namespace locklab::cli {
+namespace {
+
+void AddStore(const std::string& dir, const std::string& run,
+              report::HtmlPage* page, Context& context) try {
+  store::Store store = store::Store::Open(dir, store::Mode::kRead);
+  store.QuickCheck();
+  if (!run.empty()) {
+    page->Add(store::LoadRun(&store, run));
+    return;
+  }
+  const auto runs = store::ListRuns(&store);
+  for (const auto& each : runs) {
+    page->Add(store::LoadRun(&store, each.run_id));
+  }
+  if (runs.empty()) {
+    fmt::print(context.err.stream,
+               "locklab: the results store of {} has no runs yet\n", dir);
+  }
+} catch (const store::StoreError& error) {
+  if (error.may_pass()) throw;
+  throw UsageError(fmt::format("--results={}: {}", dir, error.what()));
+}
+
+void AddFile(const std::string& path, report::HtmlPage* page) {
+  std::ifstream in(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (!in.is_open() || in.bad()) {
+    throw UsageError(
+        fmt::format("{}: cannot be read: {}", path, strerror(errno)));
+  }
+  try {
+    page->AddDocument(path, text);
+  } catch (const report::JsonError& error) {
+    throw UsageError(error.what());
+  }
+}
+
+}  // namespace
+
+void CheckPage(const HtmlPageFile& page) {
+  if (!page.wanted && !page.data.empty()) {
+    throw UsageError(
+        fmt::format("{}: files of JSON are for --html=PAGE: name the page",
+                    page.data.front()));
+  }
+  if (!page.wanted) return;
+  // "--html stress.json": a page there would be the end of the data.
+  if (page.path.ends_with(".json")) {
+    throw UsageError(
+        fmt::format("--html={}: that is data, by its name: give the page with "
+                    "--html=PAGE, before the files",
+                    page.path));
+  }
+  ReportFiles().CheckOther("--html", page.path);
+}
+
+int WritePage(const HtmlPageFile& file, const std::vector<std::string>& results,
+              const std::string& run, Context& context) {
+  report::HtmlPage page;
+  for (const std::string& dir : results) AddStore(dir, run, &page, context);
+  for (const std::string& path : file.data) AddFile(path, &page);
+  if (page.empty()) {
+    fmt::print(context.err.stream,
+               "locklab: there is nothing to show, so no page was written\n");
+    return kExitNothingRan;
+  }
+  const std::string text = page.Write();
+  const std::string error = report::WriteFile(file.path, text);
+  if (error.empty()) {
+    fmt::print(context.out.stream, "{}: {:.2f} MB; open it with a browser\n",
+               file.path, static_cast<double>(text.size()) / 1e6);
+    return kExitOk;
+  }
+  fmt::print(context.err.stream, "locklab: --html={}: {}\n", file.path, error);
+  return kExitFailed;
+}
+
+}  // namespace locklab::cli
