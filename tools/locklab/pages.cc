@@ -10,6 +10,7 @@
 
 #include "conformance/report/html/html.h"
 #include "conformance/report/write_file.h"
+#include "conformance/store/bench_run.h"
 #include "conformance/store/store.h"
 #include "tools/locklab/flags.h"
 #include "tools/locklab/formats.h"
@@ -17,19 +18,37 @@
 namespace locklab::cli {
 namespace {
 
+// Of check, or else of bench.
+void AddRun(store::Store* store, const std::string& run,
+            report::HtmlPage* page) {
+  std::string id;
+  try {
+    id = store::FindRun(store, run);
+  } catch (const store::StoreError& error) {
+    if (error.trouble() != store::Trouble::kNoRun) throw;
+    page->Add(store::LoadBenchRun(store, run));
+    return;
+  }
+  page->Add(store::LoadRun(store, id));
+}
+
 void AddStore(const std::string& dir, const std::string& run,
               report::HtmlPage* page, Context& context) try {
   store::Store store = store::Store::Open(dir, store::Mode::kRead);
   store.QuickCheck();
   if (!run.empty()) {
-    page->Add(store::LoadRun(&store, run));
+    AddRun(&store, run, page);
     return;
   }
   const auto runs = store::ListRuns(&store);
   for (const auto& each : runs) {
     page->Add(store::LoadRun(&store, each.run_id));
   }
-  if (runs.empty()) {
+  const auto benches = store::ListBenchRuns(&store);
+  for (const auto& each : benches) {
+    page->Add(store::LoadBenchRun(&store, each.run_id));
+  }
+  if (runs.empty() && benches.empty()) {
     fmt::print(context.err.stream,
                "locklab: the results store of {} has no runs yet\n", dir);
   }

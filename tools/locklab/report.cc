@@ -284,8 +284,8 @@ void AddPage(CLI::App& app, HtmlPageFile* page) {
       ->type_name("PAGE");
   app.add_option("FILE", page->data,
                  "With --html: what check, lab run, stress, crash, explore or "
-                 "faultfs --matrix printed with --format=json, and bench left "
-                 "with --out.");
+                 "faultfs --matrix printed with --format=json, and samples of "
+                 "bench.");
 }
 
 }  // namespace

@@ -20,6 +20,11 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
+std::string ReadAll(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 class ReportTest : public testing::Test {
  protected:
   void Save(const std::string& run_id) {
@@ -91,11 +96,34 @@ TEST_F(ReportTest, WritesAPageOfManyRuns) {
   const Ended ended = Report({"--html=" + page, dir_ / "check.json"});
   EXPECT_EQ(ended.code, kExitOk) << ended.err;
   EXPECT_THAT(ended.out, HasSubstr(page));
-  std::ifstream in(page);
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  const std::string text = ReadAll(page);
   EXPECT_THAT(text, HasSubstr("0123456789aa"));
   EXPECT_THAT(text, HasSubstr("0123456789bb"));
   EXPECT_EQ(Report({"--html=" + page, "--run=0123456789a"}).code, kExitOk);
+}
+
+TEST_F(ReportTest, ShowsBenchmarksOnThePage) {
+  const std::string page = dir_ / "page.html";
+  {
+    store::RunWriter writer(dir_.path());
+    report_.context.run_id = "bench0123";
+    writer.BeginBench(report_.context);
+    writer.EndBench({.context = report_.context,
+                     .series = {{.backend = "link",
+                                 .measure = "uncontended",
+                                 .samples = {21347.0}}},
+                     .locks = {}},
+                    "", kExitOk);
+    EXPECT_EQ(writer.error(), "");
+  }
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"--html=" + page},
+        {"--html=" + page, "--run=bench"}}) {
+    std::filesystem::remove(page);
+    const Ended ended = Report(args);
+    EXPECT_EQ(ended.code, kExitOk) << ended.err;
+    EXPECT_THAT(ReadAll(page), HasSubstr("21347"));
+  }
 }
 
 struct BadPage {

@@ -155,6 +155,12 @@ function readData() {
             verdict: text(verdict), reason: text(reason), recovery_ns: ns}));
     }
   }
+  for (const {kind, json} of data.documents) {
+    if (kind !== 'bench') continue;
+    for (const series of json.series) {
+      series.buckets = bucketsOf(series.buckets || []);
+    }
+  }
   const hosts = new Set(data.places.map((place) => place.host));
   for (const place of data.places) {
     place.label = hosts.size > 1 ? `${place.name} on ${place.host}`

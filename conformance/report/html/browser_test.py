@@ -168,6 +168,30 @@ class PageTest(unittest.TestCase):
         self.browser.run("document.querySelector('#deaths .cell').click()")
         self.assertIn("acquire:3:before", self.sheet())
 
+    def test_benchmarks_are_drawn_by_measure_and_over_runs(self):
+        self.open("full")
+        text = "document.querySelector('#benchmarks').innerText"
+        self.assertIn("From run to run", self.browser.run(text))
+        pick = """(([run, measure]) => {
+          const selects = document.querySelectorAll('#benchmarks select');
+          for (const [select, value] of [[selects[0], run],
+                                         [selects[1], measure]]) {
+            select.value = value;
+            select.dispatchEvent(new Event('change'));
+          }
+        })(%s)"""
+        # The newest is first, the file is the oldest.
+        for measure, said in (("calls", "19 calls"), ("processes/", "8"),
+                              ("uncontended", "a worker died")):
+            self.browser.run(pick % ["2", measure])
+            self.browser.run(
+                "document.querySelector('#benchmarks details').open = true")
+            self.assertIn(said, self.browser.run(text), measure)
+            # Reading canvases again and again is what Chromium warns of.
+            self.assertEqual([one for one in self.browser.complaints()
+                              if "readback" not in one], [])
+            self.assertGreater(min(self.browser.run(DRAWN)), 20, measure)
+
     def test_filters_leave_what_matches(self):
         self.open("full")
         everything = self.count("#verdicts .cell")

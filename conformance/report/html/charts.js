@@ -48,13 +48,18 @@ function axis(title, extra) {
   };
 }
 
-// `values` are those to be seen, some of which may be missing.
-function timeAxis(title, values, extra) {
+// `values` are those to be seen, some of which may be missing; `show` tells of
+// one.
+function logAxis(title, values, show) {
   const some = values.filter((value) => value > 0);
   return axis(title, {type: 'logarithmic', min: Math.min(...some) * .8,
-    max: Math.max(...some) * 1.25, afterBuildTicks: logTicks, ...extra,
-    ticks: {callback: (value) => time(value).replace(/\.0+ /, ' '),
+    max: Math.max(...some) * 1.25, afterBuildTicks: logTicks,
+    ticks: {callback: (value) => show(value).replace(/\.0+ /, ' '),
       autoSkip: true}});
+}
+
+function timeAxis(title, values) {
+  return logAxis(title, values, time);
 }
 
 const charts = new Set();
@@ -111,6 +116,13 @@ function options(scales, tooltip, more) {
   };
 }
 
+function median(samples) {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle]
+    : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
 function lineChart(series, scales, tooltip) {
   return () => ({
     type: 'line',
@@ -124,12 +136,12 @@ function lineChart(series, scales, tooltip) {
 
 // A line from a low to a high value for each row, on a log axis, and marks on
 // it: marks: [{name, look, values}] of one value a row or null.
-function rangeChart(title, labels, ranges, marks) {
+function rangeChart(title, labels, ranges, marks, show = time) {
   const tooltip = {label: (item) => {
     const value = item.raw;
     return Array.isArray(value)
-      ? `${item.dataset.label}: ${time(value[0])} to ${time(value[1])}`
-      : `${item.dataset.label}: ${time(value.x)}`;
+      ? `${item.dataset.label}: ${show(value[0])} to ${show(value[1])}`
+      : `${item.dataset.label}: ${show(value.x)}`;
   }};
   return () => ({
     data: {
@@ -159,12 +171,26 @@ function rangeChart(title, labels, ranges, marks) {
       ],
     },
     options: options({
-      x: timeAxis(title, [...ranges.values.flat(),
-        ...marks.flatMap(({values}) => values)]),
+      x: logAxis(title, [...ranges.values.flat(),
+        ...marks.flatMap(({values}) => values)], show),
       y: {type: 'category', labels, offset: true,
         grid: {color: ink('--line')}, ticks: {color: ink('--text')}},
     }, tooltip, {indexAxis: 'y',
       interaction: {mode: 'nearest', intersect: true}}),
+  });
+}
+
+// series: [{name, values}], one value or null a run.
+function overRuns(title, labels, series, show, linear) {
+  return () => ({
+    type: 'line',
+    data: {labels, datasets: series.map(({name, values}) => ({label: name,
+      data: values, spanGaps: true, ...lookOf(name), pointRadius: 4}))},
+    options: options({
+      x: axis('run', {ticks: {autoSkip: true}}),
+      y: linear ? axis(title)
+        : logAxis(title, series.flatMap(({values}) => values), show),
+    }, {label: (item) => `${item.dataset.label}: ${show(item.raw)}`}),
   });
 }
 

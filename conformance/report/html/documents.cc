@@ -114,19 +114,39 @@ Json Sins(const Json& json) {
   return out;
 }
 
-Json Bench(const Json& json) {
-  Json out = Pick(json, {"environment", "locks"},
-                  {"suite_version", "command_line", "started", "seed"});
-  out["series"] = Each(json.at("series"), [](const Json& series) {
-    Json one = Pick(series, {"backend", "measure", "samples"}, {"unit"});
-    for (const Json& sample : one.at("samples")) {
-      if (sample.is_number() && std::isfinite(sample.get<double>())) continue;
+// More digits than a chart or a table shows cost room for nothing.
+double Rounded(double value) {
+  constexpr int kDigits = 5;
+  const double size = std::floor(std::log10(std::abs(value)));
+  if (!std::isfinite(size)) return value;
+  const double step = std::pow(10, size + 1 - kDigits);
+  return std::round(value / step) * step;
+}
+
+Json SeriesOf(const Json& series) {
+  // What a curve of a few hundred pixels can show.
+  constexpr double kResolution = 1.06;
+  Json out = Pick(series, {"backend", "measure"}, {"unit"});
+  out["samples"] = Each(series.at("samples"), [&series](const Json& sample) {
+    if (!sample.is_number() || !std::isfinite(sample.get<double>())) {
       throw JsonError(fmt::format(
           "a sample of {} {} is {}, which is no measured value; measure anew",
-          one.at("backend").dump(), one.at("measure").dump(), sample.dump()));
+          series.at("backend").dump(), series.at("measure").dump(),
+          sample.dump()));
     }
-    return one;
+    return Json(Rounded(sample.get<double>()));
   });
+  if (series.contains("buckets")) {
+    out["buckets"] = FlatBuckets(series.at("buckets"), kResolution);
+  }
+  return out;
+}
+
+Json Bench(const Json& json) {
+  Json out =
+      Pick(json, {"environment", "locks"},
+           {"suite_version", "command_line", "started", "seed", "place"});
+  out["series"] = Each(json.at("series"), SeriesOf);
   return out;
 }
 
@@ -184,6 +204,33 @@ std::optional<Documents> Runs(const std::string& name, const Json& json) {
 }
 
 }  // namespace
+
+std::vector<int64_t> FlatBuckets(
+    const std::vector<std::pair<int64_t, int64_t>>& buckets,
+    double resolution) {
+  std::vector<int64_t> flat;
+  int64_t before = 0;
+  int64_t first = 0;
+  int64_t top = 0;
+  int64_t count = 0;
+  const auto flush = [&] {
+    if (count == 0) return;
+    flat.push_back(top - before);
+    flat.push_back(count);
+    before = top;
+    count = 0;
+  };
+  for (const auto& [value, times] : buckets) {
+    if (static_cast<double>(value) > static_cast<double>(first) * resolution) {
+      flush();
+    }
+    if (count == 0) first = value;
+    top = value;
+    count += times;
+  }
+  flush();
+  return flat;
+}
 
 std::string WithoutTokens(std::string_view call) {
   constexpr size_t kToken = 16;

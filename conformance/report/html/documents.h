@@ -2,8 +2,10 @@
 #ifndef LOCKLAB_CONFORMANCE_REPORT_HTML_DOCUMENTS_H_
 #define LOCKLAB_CONFORMANCE_REPORT_HTML_DOCUMENTS_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "conformance/report/json.h"
@@ -27,6 +29,11 @@ struct Documents {
 // what is wrong with `name`, and what to do.
 [[nodiscard]] Documents ReadDocument(const std::string& name,
                                      std::string_view text);
+
+// For each bucket its largest value, less that of the one before, and its
+// count. Those less than `resolution` apart become one.
+[[nodiscard]] std::vector<int64_t> FlatBuckets(
+    const std::vector<std::pair<int64_t, int64_t>>& buckets, double resolution);
 
 // Names that are made for one run say nothing to a reader, and are as many as
 // calls: "Open job.lock.4523b8d16ecff7e8.144c" becomes "Open job.lock.*".

@@ -64,33 +64,6 @@ Json Of(const Percentiles& p) {
   return Json::array({p.p50, p.p90, p.p99, p.p99_9, p.max});
 }
 
-// For each bucket its largest value, less that of the one before, and its
-// count.
-Json Of(const Distribution& distribution, double resolution) {
-  Json points = Json::array();
-  int64_t before = 0;
-  int64_t first = 0;
-  int64_t top = 0;
-  int64_t count = 0;
-  const auto flush = [&] {
-    if (count == 0) return;
-    points.push_back(top - before);
-    points.push_back(count);
-    before = top;
-    count = 0;
-  };
-  for (const auto& [value, times] : distribution.buckets) {
-    if (static_cast<double>(value) > static_cast<double>(first) * resolution) {
-      flush();
-    }
-    if (count == 0) first = value;
-    top = value;
-    count += times;
-  }
-  flush();
-  return points;
-}
-
 // One page's data, at one set of limits.
 class Data {
  public:
@@ -162,7 +135,7 @@ Json Data::BackendJson(const BackendReport& backend) {
   if (backend.floor_ns) json["floor"] = *backend.floor_ns;
   for (const Distribution& distribution : backend.distributions) {
     json["distributions"][Cut(distribution.of, kName)] =
-        Of(distribution, limits_.resolution);
+        FlatBuckets(distribution.buckets, limits_.resolution);
   }
   for (const CrashPoint& point : backend.crash) {
     json["crash"].push_back(
@@ -404,7 +377,7 @@ std::string PageOf(const std::string& data) {
   std::string script;
   for (const char* name :
        {"base.js", "filters.js", "evidence.js", "matrix.js", "charts.js",
-        "speed.js", "deaths.js", "trend.js", "main.js"}) {
+        "speed.js", "bench.js", "deaths.js", "trend.js", "main.js"}) {
     script += File(name);
   }
   const std::string_view chart = File("chart.min.js");
@@ -428,6 +401,38 @@ void HtmlPage::AddDocument(const std::string& name, std::string_view text) {
   Documents read = ReadDocument(name, text);
   for (RunReport& run : read.runs) runs_.push_back(std::move(run));
   for (Document& other : read.others) documents_.push_back(std::move(other));
+}
+
+void HtmlPage::Add(const store::BenchRun& run) {
+  const Context& context = run.context;
+  Json json = {{"schema_version", 1},
+               {"place", context.place()},
+               {"suite_version", context.suite_version},
+               {"command_line", context.command_line},
+               {"started", context.started},
+               {"seed", context.seed},
+               {"environment",
+                {{"suite", context.suite_version},
+                 {"host", context.host},
+                 {"kernel", context.kernel},
+                 {"processors", std::to_string(context.processors)},
+                 {"filesystem", context.filesystem.type}}},
+               {"locks", Json::array()},
+               {"series", Json::array()}};
+  for (const store::Correctness& lock : run.locks) {
+    json["locks"].push_back({{"backend", lock.backend},
+                             {"verdict", lock.verdict},
+                             {"reason", lock.reason}});
+  }
+  for (const store::Series& series : run.series) {
+    json["series"].push_back({{"backend", series.backend},
+                              {"measure", series.measure},
+                              {"unit", series.unit},
+                              {"samples", series.samples},
+                              {"buckets", series.buckets}});
+  }
+  AddDocument("run " + context.run_id,
+              json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 std::string HtmlPage::Write() const {

@@ -10,6 +10,7 @@
 
 #include "conformance/report/html/documents.h"
 #include "conformance/report/report.h"
+#include "conformance/store/bench_run.h"
 
 namespace locklab::report {
 
@@ -23,6 +24,9 @@ class HtmlPage {
   // shows for each lock the last that examined it, whole runs before partial
   // ones; the others are in the trend.
   void Add(RunReport run) { runs_.push_back(std::move(run)); }
+  // The samples of a run of locklab bench. Throws JsonError if one is no
+  // number.
+  void Add(const store::BenchRun& run);
   // What `locklab check`, `lab run`, `stress`, `crash`, `explore`,
   // `faultfs --matrix` or `bench` left as JSON; `name`: whence. Throws
   // JsonError for everything else, and for newer schemas.

@@ -32,8 +32,8 @@ const kSections = [
       'others wrote.'},
   {id: 'benchmarks', title: 'Benchmarks', draw: drawBench,
     has: () => documentsOf('bench').some(({json}) => json.series.length > 0),
-    lead: 'Samples of locklab bench; a lock that was not correct meanwhile ' +
-      'is named.'},
+    lead: 'Samples of locklab bench, less is better; a lock that was not ' +
+      'correct meanwhile is named.'},
   {id: 'deaths', title: 'Deaths in the middle of operations', draw: drawCrash,
     has: () => crashMaps().length > 0,
     lead: 'A process is killed before or after a system call of the lock; ' +

@@ -126,7 +126,7 @@ function latencyChart(name, shown, view) {
   const titleOf = (item) => item.length === 0 ? '' : item[0].dataset.label;
   if (view === 'curve') {
     const series = shown.map(({label, buckets}) =>
-      ({name: label, points: curveOf(buckets)}));
+      ({name: label, points: curveOf(buckets), stepped: 'before'}));
     const most = Math.max(...series.map(({points}) => points.at(-1).x), 1);
     return lineChart(series, curveScales(most, series.flatMap(({points}) =>
       points.map(({y}) => y))), {title: titleOf,
@@ -141,6 +141,15 @@ function latencyChart(name, shown, view) {
     y: axis('share of all, %', {beginAtZero: true}),
   }), {title: titleOf, label: ({raw}) =>
     `about ${time(raw.x)}: ${raw.y.toFixed(1)} %`});
+}
+
+function percentileTable(caption, shown) {
+  return tableOf(caption, [{name: 'lock'},
+    ...kShown.map((percent) => ({name: `${percent} %`, number: true})),
+    {name: 'samples', number: true}],
+  shown.map(({label, buckets}) => [label,
+    ...kShown.map((percent) => time(percentileOf(buckets, percent))),
+    String(total(buckets))]));
 }
 
 const latency = {of: '', view: 'curve'};
@@ -180,18 +189,13 @@ function drawLatency(body) {
       out.replaceChildren(el('p', {}, kNothingMatches));
       return;
     }
-    const rows = shown.map(({label, buckets}) => [label,
-      ...kShown.map((percent) => time(percentileOf(buckets, percent))),
-      String(total(buckets))]);
     const [best] = [...shown].sort((a, b) =>
       percentileOf(a.buckets, 50) - percentileOf(b.buckets, 50));
     out.replaceChildren(chartPanel(
       `${what} on ${where}, ${shown.length} locks; the least median is ` +
       `${time(percentileOf(best.buckets, 50))}, of ${best.label}`,
       latencyChart(latency.of, shown, latency.view),
-      tableOf(`${what}, on ${where}`, [{name: 'lock'},
-        ...kShown.map((percent) => ({name: `${percent} %`, number: true})),
-        {name: 'samples', number: true}], rows)));
+      percentileTable(`${what}, on ${where}`, shown)));
     drawCharts();
   };
   const pick = (label, key, list) => {
@@ -367,80 +371,4 @@ function drawStress(body) {
     }
   }
   if (!body.hasChildNodes()) append(body, [el('p', {}, kNothingMatches)]);
-}
-
-// --- benchmarks -------------------------------------------------------------
-
-function median(samples) {
-  const sorted = [...samples].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle]
-    : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-function benchRows(json, measure) {
-  return json.series.filter((series) => series.measure === measure &&
-    series.samples.length > 0 && wantsBackend(series.backend));
-}
-
-// Times may be drawn on a log axis; other units are in the table alone.
-function benchPart(json, measure) {
-  const rows = benchRows(json, measure);
-  if (rows.length === 0) return null;
-  const inTime = (rows[0].unit || 'ns') === 'ns';
-  const show = (value) => inTime ? time(value) : `${value} ${rows[0].unit}`;
-  const table = tableOf(measure, [{name: 'lock'},
-    ...['median', 'least', 'most', 'samples'].map((name) =>
-      ({name, number: true}))], rows.map(({backend, samples}) =>
-    [backend, show(median(samples)), show(Math.min(...samples)),
-      show(Math.max(...samples)), String(samples.length)]));
-  if (!inTime || rows.some(({samples}) => Math.min(...samples) <= 0)) {
-    return el('div', {class: 'panel'}, table);
-  }
-  const floors = measure === 'uncontended' ? rows.map(({backend}) => {
-    const floor = benchRows(json, 'floor')
-      .find((series) => series.backend === backend);
-    return floor ? median(floor.samples) : null;
-  }) : [];
-  return chartPanel(`${measure}, ${rows.length} locks`,
-    rangeChart(measure, rows.map(({backend}) => backend),
-      {name: 'least to most', values: rows.map(({samples}) =>
-        [Math.min(...samples), Math.max(...samples)])},
-      [{name: 'median', look: {pointStyle: 'circle', color: '--link'},
-        values: rows.map(({samples}) => median(samples))},
-      ...(floors.length > 0 ? [{name: 'floor', values: floors,
-        look: {pointStyle: 'rectRot', color: '--text', hollow: true}}] : [])]),
-    table, rows.length);
-}
-
-const bench = {measure: ''};
-
-function drawBench(body) {
-  const files = documentsOf('bench');
-  const measures = [...new Set(files.flatMap(({json}) =>
-    json.series.map((series) => series.measure)))];
-  if (!measures.includes(bench.measure)) bench.measure = measures[0];
-  const out = el('div');
-  const draw = () => {
-    out.replaceChildren();
-    for (const {json, name} of files) {
-      const {environment} = json;
-      append(out, [el('p', {class: 'quiet small said'},
-        `${name}: ${Object.entries(environment).map(([key, value]) =>
-          `${key} ${value}`).join(', ')}`),
-      (json.locks || []).filter((lock) => lock.verdict !== 'pass')
-        .map((lock) => el('p', {}, badge(lock.verdict, kVerdicts),
-          said(` ${lock.backend}: ${lock.reason}`))),
-      benchPart(json, bench.measure) || el('p', {}, kNothingMatches)]);
-    }
-    drawCharts();
-  };
-  const made = choice('Measure', measures.map((name) => [name, name]),
-    (value) => {
-      bench.measure = value;
-      draw();
-    });
-  made.select.value = bench.measure;
-  body.replaceChildren(el('div', {class: 'controls'}, made.node), out);
-  draw();
 }

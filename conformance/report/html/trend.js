@@ -52,16 +52,9 @@ function trendChart(runs, names) {
     const value = backend && backend[trend.of];
     return value === undefined ? null : value;
   };
-  const config = () => ({
-    type: 'line',
-    data: {labels, datasets: names.map((name) => ({label: name,
-      data: runs.map((run) => valueOf(run, name)), spanGaps: true,
-      ...lookOf(name), pointRadius: 4}))},
-    options: options({x: axis('run', {ticks: {autoSkip: true}}),
-      y: trend.of === 'jain' ? axis(text) : timeAxis(text,
-        runs.flatMap((run) => names.map((name) => valueOf(run, name))))},
-    {label: (item) => `${item.dataset.label}: ${unit(item.raw)}`}),
-  });
+  const config = overRuns(text, labels, names.map((name) =>
+    ({name, values: runs.map((run) => valueOf(run, name))})), unit,
+  trend.of === 'jain');
   return chartPanel(`${text} of ${names.length} locks over ` +
     `${runs.length} runs`, config, trendTable(runs, names));
 }
