@@ -55,6 +55,18 @@ function choice(label, options, onchange) {
   return {node: el('label', {}, label, select), select};
 }
 
+// Makes choices of what is in `state`, each named by its key there.
+function picker(state, draw) {
+  return (label, key, options) => {
+    const {node, select} = choice(label, options, (value) => {
+      state[key] = value;
+      draw();
+    });
+    select.value = state[key];
+    return node;
+  };
+}
+
 function command(text) {
   const button = el('button', {type: 'button', onclick: async () => {
     try {
@@ -154,6 +166,12 @@ function readData() {
           ({point: text(point), waiters, call: text(call),
             verdict: text(verdict), reason: text(reason), recovery_ns: ns}));
     }
+  }
+  for (const run of data.trend) {
+    run.backends = run.backends.map(([name, worth, ...numbers]) => ({
+      name: text(name), worth: text(worth), ...Object.fromEntries(
+        ['p50', 'p99', 'floor', 'wait_p50', 'wait_p99', 'jain'].map(
+          (key, i) => [key, numbers[i]]))}));
   }
   for (const {kind, json} of data.documents) {
     if (kind !== 'bench') continue;

@@ -5,7 +5,7 @@ const bench = {run: '', measure: ''};
 
 // The newest first.
 function benchRuns() {
-  return [...documentsOf('bench')].sort((a, b) =>
+  return documentsOf('bench').filter(({json}) => !json.brief).sort((a, b) =>
     (b.json.started || '') < (a.json.started || '') ? -1 : 1);
 }
 
@@ -130,9 +130,10 @@ function surroundings({json}) {
 }
 
 function benchTrend(run, measure) {
-  const runs = benchRuns().reverse().filter((other) =>
+  const runs = documentsOf('bench').filter((other) =>
     surroundings(other) === surroundings(run) &&
-    seriesOf(other.json, measure).length > 0);
+    seriesOf(other.json, measure).length > 0).sort((a, b) =>
+    (a.json.started || '') < (b.json.started || '') ? -1 : 1);
   if (runs.length < 2) return null;
   const names = [...new Set(runs.flatMap(({json}) =>
     seriesOf(json, measure).map(({backend}) => backend)))];
@@ -174,14 +175,7 @@ function drawBench(body) {
       el('p', {}, kNothingMatches), benchTrend(run, bench.measure)]);
     drawCharts();
   };
-  const pick = (label, key, list) => {
-    const made = choice(label, list, (value) => {
-      bench[key] = value;
-      draw();
-    });
-    made.select.value = bench[key];
-    return made.node;
-  };
+  const pick = picker(bench, draw);
   body.replaceChildren(el('div', {class: 'controls'},
     pick('Run', 'run', runs.map((run, i) => [String(i), benchLabel(run)])),
     pick('Measure', 'measure', measures.map((name) => [name,

@@ -180,10 +180,10 @@ class PageTest(unittest.TestCase):
             select.dispatchEvent(new Event('change'));
           }
         })(%s)"""
-        # The newest is first, the file is the oldest.
+        # The last run of the store is first, then the file.
         for measure, said in (("calls", "19 calls"), ("processes/", "8"),
                               ("uncontended", "a worker died")):
-            self.browser.run(pick % ["2", measure])
+            self.browser.run(pick % ["1", measure])
             self.browser.run(
                 "document.querySelector('#benchmarks details').open = true")
             self.assertIn(said, self.browser.run(text), measure)
@@ -200,8 +200,9 @@ class PageTest(unittest.TestCase):
         self.choose("Lock", "flock")
         self.assertEqual(self.count("#verdicts .cell"), 1)
         self.browser.run("document.querySelector('[type=reset]').click()")
-        self.browser.run("new Promise((done) => setTimeout(done, 20))")
-        self.assertEqual(self.count("#verdicts .cell"), everything)
+        self.assertTrue(self.browser.await_true(
+            "document.querySelectorAll('#verdicts .cell').length === %d"
+            % everything))
         self.choose("Lock is", "unsupported")
         self.assertEqual(
             self.count("#verdicts .cell:not(.faded)"),
@@ -235,8 +236,7 @@ class PageTest(unittest.TestCase):
         color = "getComputedStyle(document.body).backgroundColor"
         light = self.browser.run(color)
         self.browser.prefer("dark")
-        dark = self.browser.run(color)
-        self.assertNotEqual(dark, light)
+        self.assertTrue(self.browser.await_true("%s !== %r" % (color, light)))
         self.browser.run("document.getElementById('theme').click()")
         self.assertEqual(self.browser.run(color), light)
         self.assertGreater(min(self.browser.run(DRAWN)), 20)

@@ -38,7 +38,8 @@ class Browser:
 
     def __init__(self, width=1280, height=900, limit_s=60):
         self._limit_s = limit_s
-        self._home = tempfile.mkdtemp(prefix="chromium-")
+        self._home = tempfile.mkdtemp(prefix="chromium-",
+                                      dir=os.environ.get("TEST_TMPDIR"))
         self._next = 0
         self._rest = b""
         self.events = []
@@ -117,6 +118,15 @@ class Browser:
         if "exceptionDetails" in result:
             raise BrowserError("%s: %s" % (script, result["exceptionDetails"]))
         return result["result"].get("value")
+
+    def await_true(self, condition):
+        """Whether an expression of JavaScript becomes true in a while."""
+        return self.run("""new Promise((done) => {
+          const end = performance.now() + 20000;
+          const look = () => (%s) ? done(true)
+            : performance.now() > end ? done(false) : setTimeout(look, 10);
+          look();
+        })""" % condition)
 
     def open(self, path):
         """Opens a file and waits until it is loaded."""

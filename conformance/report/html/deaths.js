@@ -91,12 +91,9 @@ function drawCrash(body) {
   const draw = () => out.replaceChildren(
     el('p', {class: 'said'}, crashLine(named().points)),
     crashTable(named()));
-  const made = choice('Lock', maps.map(({name}) => [name, name]), (value) => {
-    crash.name = value;
-    draw();
-  });
-  made.select.value = named().name;
-  body.replaceChildren(el('div', {class: 'controls'}, made.node), out);
+  crash.name = named().name;
+  body.replaceChildren(el('div', {class: 'controls'}, picker(crash, draw)(
+    'Lock', 'name', maps.map(({name}) => [name, name]))), out);
   draw();
 }
 

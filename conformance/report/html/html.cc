@@ -28,13 +28,15 @@ struct Limits {
   // Buckets of a distribution that are less than this apart become one: what a
   // curve of a few hundred pixels can show.
   double resolution;
+  // Of one place, in trends.
+  size_t runs;
 };
 // The first that makes the page small enough; or else the last.
-constexpr Limits kLimits[] = {{4000, 1000, 300, 1.03},
-                              {1500, 600, 120, 1.06},
-                              {600, 300, 0, 1.1},
-                              {0, 150, 0, 1.2},
-                              {0, 0, 0, 1.2}};
+constexpr Limits kLimits[] = {{4000, 1000, 300, 1.03, 300},
+                              {1500, 600, 120, 1.06, 100},
+                              {600, 300, 0, 1.1, 40},
+                              {0, 150, 0, 1.2, 15},
+                              {0, 0, 0, 1.2, 5}};
 
 std::string Cut(std::string_view text, size_t bytes) {
   return bytes < 3 ? "" : Shorten(Plain(text), bytes);
@@ -216,22 +218,19 @@ Json Data::RunJson(const RunReport& run, size_t place,
   return json;
 }
 
-// For the trend: no texts.
+// For the trend: names and numbers.
 Json Data::SummaryJson(const RunReport& run, size_t place) {
   Json backends = Json::array();
   for (const BackendReport& backend : run.backends) {
-    Json one = {{"name", Cut(backend.name, kName)},
-                {"worth", std::string(WorthName(backend.worth))}};
-    if (backend.latency_ns) {
-      one["p50"] = backend.latency_ns->p50;
-      one["p99"] = backend.latency_ns->p99;
-    }
-    if (backend.floor_ns) one["floor"] = *backend.floor_ns;
-    if (backend.contention) {
-      one["wait_p50"] = backend.contention->wait_ns.p50;
-      one["wait_p99"] = backend.contention->wait_ns.p99;
-      one["jain"] = Finite(backend.contention->jain);
-    }
+    Json one = {Name(Cut(backend.name, kName)), Name(WorthName(backend.worth))};
+    const auto& latency = backend.latency_ns;
+    const auto& contention = backend.contention;
+    one.push_back(latency ? Json(latency->p50) : Json());
+    one.push_back(latency ? Json(latency->p99) : Json());
+    one.push_back(backend.floor_ns ? Json(*backend.floor_ns) : Json());
+    one.push_back(contention ? Json(contention->wait_ns.p50) : Json());
+    one.push_back(contention ? Json(contention->wait_ns.p99) : Json());
+    one.push_back(contention ? Finite(contention->jain) : Json());
     backends.push_back(std::move(one));
   }
   return {{"id", Cut(run.context.run_id, kName)},
@@ -241,7 +240,6 @@ Json Data::SummaryJson(const RunReport& run, size_t place) {
           {"suite", Cut(run.context.suite_version, kName)},
           {"partial", run.context.partial()},
           {"cut_short", Cut(run.cut_short, kWhy)},
-          {"exit_code", static_cast<int>(ExitCodeOf(run))},
           {"backends", std::move(backends)}};
 }
 
@@ -280,35 +278,85 @@ std::vector<Place> PlacesOf(const std::vector<RunReport>& runs) {
   return places;
 }
 
+// The runs of a place: what is shown of them, and their trend. Returns how many
+// were left out of that.
+size_t AddPlace(const Place& place, size_t index, const Limits& limits,
+                Data* data, Json* json) {
+  std::set<std::string> seen;
+  for (size_t i = 0; i < place.runs.size(); ++i) {
+    const RunReport& run = *place.runs[i];
+    std::set<std::string> fresh;
+    for (const BackendReport& backend : run.backends) {
+      if (seen.insert(backend.name).second) fresh.insert(backend.name);
+    }
+    if (!fresh.empty() || i == 0) {
+      (*json)["runs"].push_back(data->RunJson(run, index, fresh));
+    }
+    if (i < limits.runs) {
+      (*json)["trend"].push_back(data->SummaryJson(run, index));
+    }
+  }
+  return place.runs.size() - std::min(place.runs.size(), limits.runs);
+}
+
+// What a trend needs of samples.
+void MakeBrief(Json* bench) {
+  (*bench)["brief"] = true;
+  for (Json& series : (*bench)["series"]) {
+    series.erase("buckets");
+    std::vector<double> samples = series["samples"];
+    if (samples.empty()) continue;
+    const auto middle =
+        samples.begin() + static_cast<ptrdiff_t>(samples.size() / 2);
+    std::nth_element(samples.begin(), middle, samples.end());
+    series["samples"] = {*middle};
+  }
+}
+
+// Of the runs of bench that a store has: the last of each place is whole,
+// others are in its trend. What was given as a file is always whole. Returns
+// how many were left out.
+size_t AddDocuments(const std::vector<Document>& documents,
+                    const Limits& limits, Json* json) {
+  std::map<std::string, size_t> later;  // in the same place
+  size_t left_out = 0;
+  for (auto at = documents.rbegin(); at != documents.rend(); ++at) {
+    Json document = Json::parse(at->json);
+    if (document.contains("place")) {
+      const size_t before = later[document["place"].get<std::string>()]++;
+      if (before >= limits.runs) {
+        ++left_out;
+        continue;
+      }
+      if (before > 0) MakeBrief(&document);
+    }
+    (*json)["documents"].push_back({{"kind", at->kind},
+                                    {"name", Cut(at->name, kName)},
+                                    {"json", std::move(document)}});
+  }
+  Json& added = (*json)["documents"];
+  std::reverse(added.begin(), added.end());
+  return left_out;
+}
+
 std::string DataJson(const std::vector<RunReport>& runs,
-                     const std::vector<Document>& documents, Limits limits) {
+                     const std::vector<Document>& documents,
+                     const Limits& limits) {
   Data data(limits);
   Json json = {{"places", Json::array()},
                {"runs", Json::array()},
                {"trend", Json::array()},
+               {"documents", Json::array()},
                {"shortened", limits.evidence < kLimits[0].evidence}};
   const std::vector<Place> places = PlacesOf(runs);
+  size_t left_out = 0;
   for (size_t i = 0; i < places.size(); ++i) {
     json["places"].push_back({{"name", Cut(places[i].name, kWhy)},
                               {"host", Cut(places[i].host, kName)}});
-    std::set<std::string> seen;
-    for (const RunReport* run : places[i].runs) {
-      std::set<std::string> fresh;
-      for (const BackendReport& backend : run->backends) {
-        if (seen.insert(backend.name).second) fresh.insert(backend.name);
-      }
-      if (!fresh.empty() || run == places[i].runs.front()) {
-        json["runs"].push_back(data.RunJson(*run, i, fresh));
-      }
-      json["trend"].push_back(data.SummaryJson(*run, i));
-    }
+    left_out += AddPlace(places[i], i, limits, &data, &json);
   }
-  json["documents"] = Json::array();
-  for (const Document& document : documents) {
-    json["documents"].push_back({{"kind", document.kind},
-                                 {"name", Cut(document.name, kName)},
-                                 {"json", Json::parse(document.json)}});
-  }
+  left_out += AddDocuments(documents, limits, &json);
+  json["left_out"] = left_out;
   json["texts"] = data.texts();
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

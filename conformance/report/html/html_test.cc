@@ -129,6 +129,34 @@ TEST(HtmlTest, ShowsTheLastWholeRunOfEachLock) {
   EXPECT_EQ(RunsOf({old, newer}).first, json({"newer", "old"}));
 }
 
+TEST(HtmlTest, KeepsOfManyRunsTheLast) {
+  HtmlPage page;
+  for (int i = 0; i < 1000; ++i) {
+    page.Add(RunOf(
+        fmt::format("check{}", i).c_str(),
+        fmt::format("2026-01-01T00:{:02}:{:02}Z", i / 60, i % 60).c_str()));
+    store::BenchRun bench = {.context = FullReport().context,
+                             .series = {{.backend = "link",
+                                         .measure = "uncontended",
+                                         .samples = {1.0 + i, 2.0 + i},
+                                         .buckets = {{i, 7}}}},
+                             .locks = {}};
+    bench.context.run_id = fmt::format("{}", i);
+    page.Add(bench);
+  }
+  const std::string text = page.Write();
+  EXPECT_LE(text.size(), kHtmlBytes);
+  const json data = json::parse(PartsOf(text).data);
+  const json& trend = data.at("trend");
+  const json& documents = data.at("documents");
+  EXPECT_EQ(data.at("left_out"), 2000 - trend.size() - documents.size());
+  EXPECT_GE(trend.size(), 40u);
+  EXPECT_EQ(trend[0].at("id"), "check999");
+  EXPECT_EQ(documents.back().at("name"), "run 999");
+  EXPECT_FALSE(documents.back().at("json").contains("brief"));
+  EXPECT_EQ(documents[0].at("json").at("brief"), true);
+}
+
 TEST(HtmlTest, TellsHostsApart) {
   EXPECT_EQ(RunsOf({RunOf("x", "2026-01-01T00:00:00Z", "a"),
                     RunOf("y", "2026-01-02T00:00:00Z", "b")})

@@ -66,6 +66,10 @@ function drawSummary() {
     ` of ${plural(backendNames.length, 'lock')} on ` +
       plural(data.places.length, 'filesystem'))]);
   }
+  if (data.left_out > 0) {
+    append(out, [el('p', {class: 'quiet small'}, `${data.left_out} older ` +
+      'runs are left out of the trends; the results store has them.')]);
+  }
   if (data.shortened) {
     append(out, [el('p', {class: 'quiet small'}, 'Long texts were cut, so ' +
       'that this page stays small; the results store has all of them.')]);
@@ -98,27 +102,24 @@ function setUpSections() {
   return sections;
 }
 
-function isDark() {
-  const chosen = document.documentElement.dataset.theme;
-  return chosen ? chosen === 'dark'
-    : matchMedia('(prefers-color-scheme: dark)').matches;
-}
-
+// As the system has it, until the reader says otherwise.
 function setUpTheme() {
   const button = document.getElementById('theme');
-  const name = () => {
-    button.textContent = isDark() ? 'Light colours' : 'Dark colours';
+  const system = matchMedia('(prefers-color-scheme: dark)');
+  let chosen = null;
+  const apply = () => {
+    const dark = chosen === null ? system.matches : chosen === 'dark';
+    document.documentElement.dataset.theme = dark ? 'dark' : 'light';
+    button.textContent = dark ? 'Light colours' : 'Dark colours';
+    redrawCharts();
   };
   button.addEventListener('click', () => {
-    document.documentElement.dataset.theme = isDark() ? 'light' : 'dark';
-    name();
-    redrawCharts();
+    chosen = document.documentElement.dataset.theme === 'dark' ? 'light'
+      : 'dark';
+    apply();
   });
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
-    name();
-    redrawCharts();
-  });
-  name();
+  system.addEventListener('change', apply);
+  apply();
 }
 
 function main() {

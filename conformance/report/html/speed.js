@@ -24,13 +24,8 @@ function choosePlace(places) {
 }
 
 function placeChoice(places, onchange) {
-  const made = choice('Filesystem', places.map((place) =>
-    [String(place), data.places[place].label]), (value) => {
-    chosen.place = value;
-    onchange();
-  });
-  made.select.value = chosen.place;
-  return made.node;
+  return picker(chosen, onchange)('Filesystem', 'place', places.map((place) =>
+    [String(place), data.places[place].label]));
 }
 
 // `draw` gets cells, of one place unless it is the places that differ.
@@ -198,14 +193,7 @@ function drawLatency(body) {
       percentileTable(`${what}, on ${where}`, shown)));
     drawCharts();
   };
-  const pick = (label, key, list) => {
-    const made = choice(label, list, (value) => {
-      latency[key] = value;
-      draw();
-    });
-    made.select.value = latency[key];
-    return made.node;
-  };
+  const pick = picker(latency, draw);
   body.replaceChildren(el('div', {class: 'controls'},
     placeChoice(places, draw),
     pick('Of', 'of', names.map((name) => [name, kMeasures[name]])),

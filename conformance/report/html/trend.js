@@ -77,14 +77,7 @@ function drawTrend(body) {
       : el('p', {}, kNothingMatches));
     drawCharts();
   };
-  const pick = (label, key, list) => {
-    const made = choice(label, list, (value) => {
-      trend[key] = value;
-      draw();
-    });
-    made.select.value = trend[key];
-    return made.node;
-  };
+  const pick = picker(trend, draw);
   body.replaceChildren(el('div', {class: 'controls'},
     pick('Filesystem', 'place', places.map((place) =>
       [String(place), data.places[place].label])),
