@@ -137,6 +137,7 @@ function lineChart(series, scales, tooltip) {
 // A line from a low to a high value for each row, on a log axis, and marks on
 // it: marks: [{name, look, values}] of one value a row or null.
 function rangeChart(title, labels, ranges, marks, show = time) {
+  const seen = marks.filter(({values}) => values.some((value) => value > 0));
   const tooltip = {label: (item) => {
     const value = item.raw;
     return Array.isArray(value)
@@ -147,7 +148,7 @@ function rangeChart(title, labels, ranges, marks, show = time) {
     data: {
       labels,
       datasets: [
-        ...marks.map(({name, look, values}) => ({
+        ...seen.map(({name, look, values}) => ({
           type: 'scatter',
           label: name,
           data: values.map((value, i) => ({x: value, y: labels[i]}))

@@ -100,7 +100,7 @@ function percentileOf(buckets, percent) {
 }
 
 function nines(value) {
-  const names = {0: '0 %', 0.301: '50 %', 1: '90 %', 2: '99 %', 3: '99.9 %',
+  const names = {0.301: '50 %', 1: '90 %', 2: '99 %', 3: '99.9 %',
     4: '99.99 %', 5: '99.999 %', 6: '99.9999 %'};
   return names[Math.round(value * 1000) / 1000] || '';
 }
