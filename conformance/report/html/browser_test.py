@@ -117,6 +117,8 @@ class PageTest(unittest.TestCase):
         self.assertEqual(self.browser.run(
             "[...document.querySelectorAll('nav a')].map(a => a.hash.slice(1))"
         ), ids)
+        self.assertEqual(self.browser.run(
+            "document.querySelector('#sins .bad').innerText"), "✕\nMISSED")
         self.assertNotIn("cannot be shown", self.browser.run(
             "document.body.innerText"))
 

@@ -157,8 +157,8 @@ function drawExplore(body) {
 const kSins = {
   caught: {mark: '✓', tone: 'good'},
   clean: {mark: '✓', tone: 'good'},
-  missed: {mark: '✕', tone: 'bad'},
-  'false alarm': {mark: '✕', tone: 'bad'},
+  MISSED: {mark: '✕', tone: 'bad'},
+  'FALSE ALARM': {mark: '✕', tone: 'bad'},
 };
 
 function drawSins(body) {
