@@ -1,11 +1,13 @@
 #include "conformance/claims/actor.h"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstring>
 
 #include "conformance/proc/barrier.h"
 #include "conformance/proc/shared.h"
+#include "conformance/proc/starved.h"
 
 namespace locklab::claims {
 
@@ -24,6 +26,7 @@ struct Actor::Board {
   bool flag;
   proc::TimePoint started;
   proc::TimePoint ended;
+  nanoseconds starved;
   char message[512];  // of the outcome, or of the finding that ended it
   bool thrown;
   Verdict verdict;
@@ -77,12 +80,14 @@ void Actor::Serve(Board* board, const MakeSubject& make) {
     while (board->asked.load() == turn) {
       proc::FutexWait(board->asked, turn, proc::kForever);
     }
+    const nanoseconds starved = proc::StarvedSoFar();
     board->begun.store(turn + 1);
     proc::FutexWakeAll(board->begun);
     board->started = proc::Clock::now();
     const Outcome outcome =
         Obey(board->verb, board->timeout, *subject, &board->flag);
     board->ended = proc::Clock::now();
+    board->starved = std::max(0ns, proc::StarvedSoFar() - starved);
     board->got = outcome.got;
     board->sys = outcome.sys;
     board->code = outcome.code;
@@ -143,7 +148,8 @@ std::optional<Reply> Actor::Await(proc::TimePoint deadline) {
   return Reply{.outcome = {board.got, board.sys, board.message, board.code},
                .flag = board.flag,
                .started = board.started,
-               .ended = board.ended};
+               .ended = board.ended,
+               .starved = board.starved};
 }
 
 std::optional<Reply> Actor::AwaitUnlessStuck(nanoseconds patience) {

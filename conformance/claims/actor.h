@@ -36,6 +36,8 @@ struct Reply {
   // When the call began and ended. The clock is the same in all processes.
   proc::TimePoint started;
   proc::TimePoint ended;
+  // For how much of that it was ready to run, and others had the processors.
+  nanoseconds starved{};
 
   [[nodiscard]] nanoseconds took() const { return ended - started; }
 };
