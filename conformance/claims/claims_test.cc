@@ -96,6 +96,50 @@ TEST_P(EveryClaim, HoldsForTheLibrary) {
   }
 }
 
+Finding Examine(const Claim& claim, const SubjectFactory& subject) {
+  const proc::TempDir dir;
+  NoArena arena;
+  return RunClaim(claim,
+                  {.subject = subject,
+                   .arena = arena,
+                   .dir = dir.path(),
+                   .seed = 1,
+                   .quick = true,
+                   .other_dir = ""},
+                  60s);
+}
+
+// Says that it goes through the seam, and makes its calls past it.
+class PastTheSeam : public SubjectFactory {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "past"; }
+  [[nodiscard]] std::unique_ptr<Subject> Make(
+      const std::string& path) const override {
+    return link_->Make(path);
+  }
+  [[nodiscard]] std::unique_ptr<Subject> MakeOn(
+      lockfile::os::Os&, const std::string& path) const override {
+    return link_->Make(path);
+  }
+  [[nodiscard]] lockfile::Traits traits() const override {
+    return link_->traits();
+  }
+
+ private:
+  std::unique_ptr<SubjectFactory> link_ = BackendSubject("link");
+};
+
+TEST(EachCallOfALock, IsExaminedOrNothingIsSaid) {
+  for (const char* id :
+       {"release.never_removes_successor",
+        "break.never_detaches_live_successor", "break.breaker_dies"}) {
+    const Finding finding = Examine(*FindClaim(id), PastTheSeam());
+    EXPECT_EQ(finding.verdict, Verdict::kInconclusive) << id;
+    EXPECT_EQ(finding.reason, "nothing was examined: no call of it was seen")
+        << id;
+  }
+}
+
 std::vector<const Claim*> ClaimsWhere(bool primitive) {
   std::vector<const Claim*> all;
   for (const Claim& claim : Claims()) {

@@ -81,7 +81,8 @@ struct Sample {
 };
 Sample SampleOf(const ClaimContext& context);
 // `meet` does something before the n-th call of something, and says whether it
-// has so many.
+// has so many. Inconclusive if it never had; unsupported for locks whose calls
+// cannot be seen.
 Finding EachCall(const ClaimContext& context, std::string_view what,
                  const std::function<bool(int nth)>& meet);
 
