@@ -18,6 +18,9 @@ struct Square {
   std::atomic<int> owner;  // 0: nobody
   std::atomic<int> errors;
   std::atomic<int> stage;  // counts the changes of `hard`
+  // What each member is to have done at the end of the present stage.
+  std::atomic<int> tries;
+  std::atomic<int> gets;
   struct Place {
     std::atomic<int> tries;  // since the last change, as that member saw it
     std::atomic<int> gets;
@@ -45,6 +48,10 @@ class Member {
   void Run() {
     while (!square_.stop && !square_.wrong) {
       Follow();
+      if (IsDone()) {
+        std::this_thread::sleep_for(1ms);
+        continue;
+      }
       Turn();
       ++place_.tries;
     }
@@ -61,6 +68,13 @@ class Member {
     place_.tries = 0;
     place_.gets = 0;
     place_.stage = stage;
+  }
+
+  // In good times it then leaves the lock to the others: how fair that is, is
+  // another claim's question.
+  [[nodiscard]] bool IsDone() const {
+    return !hard_ && place_.tries >= square_.tries &&
+           place_.gets >= square_.gets;
   }
 
   // Whether it may have been hard for a call that began at `stage`.
@@ -108,7 +122,6 @@ class Member {
     if (hard) std::this_thread::sleep_for(300us);
     square_.owner = 0;
     GiveBack();
-    // How fair the lock is, is another claim's question.
     std::this_thread::sleep_for(300us);
   }
 
@@ -152,6 +165,8 @@ bool Stage(const ClaimContext& context, Square* square, bool hard, int gets,
            const std::string& what) {
   const int tries = Times(context, 5, 50);
   Step(what);
+  square->tries = tries;
+  square->gets = gets;
   square->hard = hard;
   const int stage = ++square->stage;
   const bool done = proc::Eventually(
