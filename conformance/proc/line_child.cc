@@ -66,7 +66,8 @@ int Become(const std::vector<char*>& argv) {
 
 }  // namespace
 
-LineChild::LineChild(const std::vector<std::string>& argv) {
+LineChild::LineChild(const std::vector<std::string>& argv,
+                     SpawnOptions options) {
   Channel to = Channel::ToThem();
   Channel from = Channel::FromThem();
   Channel complaints = Channel::FromThem();
@@ -77,12 +78,14 @@ LineChild::LineChild(const std::vector<std::string>& argv) {
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
-  child_ = Child::Spawn([&] {
-    dup2(to.theirs(), STDIN_FILENO);
-    dup2(from.theirs(), STDOUT_FILENO);
-    dup2(complaints.theirs(), STDERR_FILENO);
-    return Become(pointers);
-  });
+  child_ = Child::Spawn(
+      [&] {
+        dup2(to.theirs(), STDIN_FILENO);
+        dup2(from.theirs(), STDOUT_FILENO);
+        dup2(complaints.theirs(), STDERR_FILENO);
+        return Become(pointers);
+      },
+      options);
   to_ = to.Take();
   from_ = from.Take();
   complaints_ = complaints.Take();

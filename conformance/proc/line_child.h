@@ -34,11 +34,12 @@ class LineChild {
   };
   static constexpr size_t kLongestLine = 4096;
 
-  // Starts `argv[0]`, which is a path; does not wait for it. It shares the
-  // caller's process group, so that whoever kills that kills it, too. Throws
-  // std::system_error.
-  explicit LineChild(const std::vector<std::string>& argv);
-  // Kills it.
+  // Starts `argv[0]`, which is a path; does not wait for it. Unless `options`
+  // say otherwise it shares the caller's process group, so that whoever kills
+  // that kills it, and what it has started, too. Throws std::system_error.
+  explicit LineChild(const std::vector<std::string>& argv,
+                     SpawnOptions options = {});
+  // Kills it (its group, if it has its own).
   ~LineChild();
   LineChild(const LineChild&) = delete;
   LineChild& operator=(const LineChild&) = delete;

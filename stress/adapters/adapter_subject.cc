@@ -94,7 +94,9 @@ class Talk {
   };
 
   // Starts it. Throws std::system_error.
-  explicit Talk(const std::vector<std::string>& command) : child_(command) {}
+  explicit Talk(const std::vector<std::string>& command,
+                proc::SpawnOptions options = {})
+      : child_(command, options) {}
 
   // `request` goes out; the answer has to come by `deadline`, and one of
   // `expected` has to be its first word.
@@ -304,7 +306,9 @@ class AdapterFactory : public SubjectFactory {
     // Threads of one process have an adapter each.
     asked.traits.excludes_threads = false;
     try {
-      Talk talk(source_.command);
+      // Nobody kills this process's own group, and what the adapter has
+      // started must not outlive it.
+      Talk talk(source_.command, {.own_group = true});
       asked.fault = talk.Greet(source_.patience.start, &asked.traits);
       if (asked.fault.empty()) talk.Quit();
     } catch (const std::system_error& error) {

@@ -135,6 +135,23 @@ TEST_F(AdapterTest, MisdeedsAreErrorsThatSayWhatItDid) {
   }
 }
 
+TEST_F(AdapterTest, WhatItStartedEndsWithItsTrial) {
+  const std::string pid_file = dir_ / "pid";
+  const auto factory =
+      Script("sleep 600 & echo $! > " + pid_file + "; wait", {.start = 2s});
+  EXPECT_NE(factory->WhyMissing().find("hangs"), std::string::npos);
+  const pid_t started = std::atoi(ReadWhole(pid_file).c_str());
+  ASSERT_GT(started, 0);
+  // Somebody else has to reap it.
+  EXPECT_TRUE(proc::Eventually(
+      [started] {
+        const std::string stat =
+            ReadWhole("/proc/" + std::to_string(started) + "/stat");
+        return stat.empty() || stat.find(") Z ") != std::string::npos;
+      },
+      In(kSoon)));
+}
+
 TEST_F(AdapterTest, AProgramThatIsNotThereIsMissing) {
   const auto factory =
       SubjectBehind("adapter:x", {dir_ / "none"}, "install the package x");
