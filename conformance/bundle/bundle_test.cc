@@ -44,6 +44,15 @@ TEST(BundleTest, FollowsFromWhatItHolds) {
   EXPECT_EQ(verified.report.backends[1].worth, report::Worth::kUnsafe);
 }
 
+TEST(BundleTest, KnowsTheHistoryOfALockWhoseNameIsNoFileName) {
+  Scenario scenario;
+  scenario.AddLock("adapter:./mine", false);
+  report::Judge(&scenario.report);
+  const Verification verified = scenario.Bundled(scenario.report);
+  EXPECT_EQ(Joined(verified), "");
+  EXPECT_EQ(verified.histories, 4);
+}
+
 TEST(BundleTest, IsTheSameBytesForTheSameRun) {
   Scenario scenario;
   WriteBundle(scenario.report, scenario.run_dir(), scenario.path("one"));

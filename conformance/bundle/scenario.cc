@@ -81,7 +81,8 @@ judge::Judgement Scenario::Contend(const std::string& folder,
 }
 
 void Scenario::AddLock(const std::string& name, bool overlap) {
-  const judge::Judgement judgement = Contend(name, name, overlap);
+  const judge::Judgement judgement =
+      Contend(history::LogsNameOf(name), name, overlap);
   const history::Percentiles wait = judgement.wait.percentiles();
   report::BackendReport backend;
   backend.name = name;

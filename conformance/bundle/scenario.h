@@ -29,11 +29,13 @@ class Scenario {
   // As a run would have reported it; "broken" is unsafe.
   report::RunReport report;
 
+  // One more; report::Judge() comes after the last.
+  void AddLock(const std::string& name, bool overlap);
+
  private:
   // Leaves its logs in run_dir()/history/`folder`.
   judge::Judgement Contend(const std::string& folder,
                            const std::string& subject, bool overlap);
-  void AddLock(const std::string& name, bool overlap);
 
   proc::TempDir dir_;
 };

@@ -345,7 +345,7 @@ void Verifier::CheckCanary() {
 void Verifier::CheckStrays() {
   std::set<std::string> known = {std::string(kCanaryFolder)};
   for (const BackendReport& backend : report().backends) {
-    if (!known.insert(backend.name).second) {
+    if (!known.insert(history::LogsNameOf(backend.name)).second) {
       Say("{}: is in the report twice", backend.name);
     }
   }
