@@ -105,8 +105,6 @@ std::string WhyNoRoom(const Variant& variant, const std::string& dir) {
 }
 
 Result RunLocal(const Variant& variant, const Job& job) {
-  const std::string no_room = WhyNoRoom(variant, job.scratch);
-  if (!no_room.empty()) return {kExitMissingFeature, no_room};
   const proc::Shared<Report> report;
   proc::Child child = proc::Child::Spawn(
       [&] { return MountAndRun(variant, job, &*report); }, {.own_group = true});
@@ -147,12 +145,18 @@ std::vector<std::string> ArgsOn(const Variant& variant, const Job& job,
       }
     }
     if (takes->variant) args.push_back("--variant=" + variant.name);
+    if (takes->variant && !job.turn.empty()) {
+      args.push_back("--turn=" + job.turn);
+    }
+    if (takes->variant && job.silent) args.emplace_back("--silent");
   }
   args.insert(args.end(), job.args.begin() + 1, job.args.end());
   return args;
 }
 
 Result RunOn(const Variant& variant, const Job& job) {
+  const std::string no_room = WhyNoRoom(variant, job.scratch);
+  if (!no_room.empty()) return {kExitMissingFeature, no_room};
   if (variant.run != nullptr) return variant.run(variant, job);
   if (variant.mount != nullptr) return RunLocal(variant, job);
   return {kExitMissingFeature, WhyNot(variant)};

@@ -16,7 +16,7 @@ struct Subcommand {
   std::string_view name;
   bool other_mount = false;  // --other-mount=DIR
   bool expect = false;       // --expect=@PACK
-  bool variant = false;      // --variant=NAME, for its report
+  bool variant = false;      // --variant=NAME, for its report; --turn, --silent
 };
 [[nodiscard]] std::span<const Subcommand> Subcommands();
 // nullptr: it cannot be run on a variant.

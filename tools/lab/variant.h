@@ -40,6 +40,11 @@ struct Job {
   // Where `args` keep results, absolute; empty: nowhere. A guest has to be able
   // to write there.
   std::string results;
+  // Runs side by side take turns at measuring, by this file; empty: there are
+  // none. And whether the program is to keep its progress to itself. Both for
+  // subcommands that take it.
+  std::string turn = {};
+  bool silent = false;
   // What the program says goes there.
   int out = 1;
   int err = 2;

@@ -38,6 +38,9 @@ struct Flags {
   std::string other_mount;
   std::string fs;
   std::string variant;
+  std::string turn;
+  bool silent = false;
+  uint64_t jobs = 0;
   std::string backends;
   std::string profile = "quick";
   std::string format = "text";
@@ -148,6 +151,7 @@ check::SurveyPlan PlanOf(const Flags& flags, const Context& context,
   plan.keep = flags.keep;
   plan.command_line = context.command_line;
   plan.variant = flags.variant;
+  plan.turn = flags.turn;
   plan.dir = check::UsableDirectory(flags.dir);
   if (!flags.other_mount.empty()) {
     plan.other_mount = check::OtherMount(plan.dir, flags.other_mount);
@@ -192,14 +196,16 @@ int CheckOnVariants(std::string_view subcommand, const Flags& flags,
         "--fs makes the directory: it goes without --dir and "
         "--other-mount");
   }
-  std::vector<std::string> args = WithoutFlag("--fs", context.args);
+  std::vector<std::string> args =
+      WithoutFlag("--jobs", WithoutFlag("--fs", context.args));
   args.emplace(args.begin(), subcommand);
-  return RunOnVariants(flags.fs, std::move(args), context);
+  return RunOnVariants(flags.fs, flags.jobs, std::move(args), context);
 }
 
 int Check(std::string_view subcommand, const Flags& flags, Context& context) {
   if (!flags.fs.empty()) return CheckOnVariants(subcommand, flags, context);
   if (flags.dir.empty()) throw UsageError("--dir or --fs is required");
+  if (flags.jobs != 0) throw UsageError("--jobs goes with --fs");
   // A reader that has seen enough (`2>&1 | head`) must not end the run where
   // it stands: its scratch directory would stay, and its reports unwritten.
   std::signal(SIGPIPE, SIG_IGN);
@@ -231,7 +237,9 @@ int Check(std::string_view subcommand, const Flags& flags, Context& context) {
   report::RunReport report;
   {
     const proc::Interrupts interrupts;
-    check::Progress progress(context.err);
+    std::ostream nowhere(nullptr);
+    Console silent{nowhere};
+    check::Progress progress(flags.silent ? silent : context.err);
     report = check::Survey(plan, &progress, writer.get());
     // The report says it, and the exit code.
     proc::Interrupts::Take();
@@ -263,6 +271,12 @@ void AddWhat(CLI::App& app, Flags* flags) {
                  "The name of the filesystem in the lab: for reports.")
       ->type_name("NAME")
       ->group("");
+  app.add_option("--turn", flags->turn,
+                 "The file by which runs side by side take turns at measuring.")
+      ->type_name("FILE")
+      ->group("");
+  app.add_flag("--silent", flags->silent, "No progress.")->group("");
+  AddJobs(app, &flags->jobs);
   app.add_option("--other-mount", flags->other_mount,
                  "The same directory through another mount of the filesystem, "
                  "with caches of its own: what holds between two clients?")

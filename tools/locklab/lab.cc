@@ -3,53 +3,29 @@
 
 #include <fmt/format.h>
 #include <fmt/ostream.h>
-#include <fmt/ranges.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
-#include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
-#include <set>
 #include <utility>
 
 #include "conformance/proc/exec.h"
 #include "conformance/proc/interrupts.h"
-#include "conformance/proc/poll_until.h"
 #include "conformance/proc/temp_dir.h"
-#include "conformance/report/matrix.h"
-#include "conformance/store/store.h"
-#include "conformance/store/store_error.h"
 #include "tools/lab/guest/guest.h"
 #include "tools/lab/run.h"
 #include "tools/lab/variant.h"
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
-#include "tools/locklab/terminal.h"
+#include "tools/locklab/lab_tour.h"
 
 namespace locklab::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 using lab::Variant;
-
-// A variant that is to be examined, and what became of it.
-struct Stop {
-  const Variant* variant = nullptr;
-  bool named = false;  // by its own name, so that its lack is red
-  bool reached = false;
-  std::string missing = {};  // why it is not to be had; empty: it was run
-  int code = 0;
-  double duration_s = 0;
-  std::string output = {};  // with --format=json
-};
 
 struct GroupRow {
   std::string_view name;
@@ -98,199 +74,6 @@ std::vector<Stop> StopsOf(const std::string& fs) {
     }
   }
   return stops;
-}
-
-// Flags that a variant gives, or that every run would write anew.
-void RefuseFlags(const std::vector<std::string>& args, size_t variants) {
-  for (const char* flag : {"--dir", "--other-mount", "--variant", "--fs"}) {
-    if (FlagValue(flag, args).empty()) continue;
-    throw UsageError(fmt::format(
-        "{}: the filesystem is made for the run, and gives it", flag));
-  }
-  if (variants < 2) return;
-  for (const char* flag :
-       {"--text", "--json", "--junit", "--tap", "--markdown", "--trace"}) {
-    if (FlagValue(flag, args).empty()) continue;
-    throw UsageError(fmt::format(
-        "{} would be written anew by each of {} runs: use --out=DIR and "
-        "locklab report",
-        flag, variants));
-  }
-}
-
-// The arguments as all runs get them.
-std::vector<std::string> Prepared(std::vector<std::string> args,
-                                  size_t variants, std::string* results) {
-  std::vector<std::string_view> names;
-  for (const lab::Subcommand& row : lab::Subcommands()) {
-    names.push_back(row.name);
-  }
-  if (args.empty() || lab::FindSubcommand(args[0]) == nullptr) {
-    const std::string typed = args.empty() ? "nothing" : args[0];
-    throw UsageError(fmt::format("after -- comes one of {}, not {}{}",
-                                 fmt::join(names, ", "), ShellQuote(typed),
-                                 args.empty() ? "" : DidYouMean(typed, names)));
-  }
-  RefuseFlags(args, variants);
-  const std::string out = FlagValue("--out", args);
-  if (out.empty()) return args;
-  *results = std::filesystem::absolute(out).string();
-  args = WithoutFlag("--out", args);
-  args.push_back("--out=" + *results);
-  return args;
-}
-
-// Mount options and guests' command lines stand in the way of other names.
-void RequirePlainPath(const std::string& path) {
-  if (path.find_first_of(" \t\n,:\\\"'") == std::string::npos) return;
-  throw UsageError(
-      fmt::format("the path {} has a blank, comma, colon or quote in it, which "
-                  "mount options cannot: name another place (TMPDIR=DIR)",
-                  path));
-}
-
-// Runs the stops one after the other.
-class Tour {
- public:
-  Tour(std::vector<Stop>* stops, std::vector<std::string> args,
-       Context* context)
-      : stops_(*stops), context_(*context) {
-    job_.args = Prepared(std::move(args), stops->size(), &job_.results);
-    json_ = FlagValue("--format", job_.args) == "json";
-    proc::SweepDead("");
-    scratch_.emplace();
-    RequirePlainPath(scratch_->path());
-    // Claims about other users need a way through.
-    chmod(scratch_->path().c_str(), 0711);
-    job_.locklab = proc::ThisProgram();
-    if (stops->size() > 1 && !json_) KeepResults();
-  }
-
-  void Run() {
-    const proc::Interrupts interrupts;
-    for (size_t i = 0; i < stops_.size(); ++i) {
-      Visit(&stops_[i], i);
-      if (proc::Interrupts::Pending() != 0) break;
-      // The others would say the same.
-      if (stops_[i].code == kExitUsage) break;
-    }
-    proc::Interrupts::Take();  // the exit code says it
-  }
-
-  [[nodiscard]] bool json() const { return json_; }
-
-  // Of the runs that were made, if they are kept; "" if there are not several.
-  [[nodiscard]] std::string Matrix() const;
-
- private:
-  void KeepResults();
-
-  void Visit(Stop* stop, size_t number);
-  void Announce(const Stop& stop, size_t number);
-  void RunHere(Stop* stop, size_t number);
-
-  std::vector<Stop>& stops_;
-  Context& context_;
-  lab::Job job_;
-  bool json_ = false;
-  std::optional<proc::TempDir> scratch_;
-  std::set<std::string> earlier_;  // runs that are in the store already
-};
-
-std::set<std::string> RunsIn(const std::string& results) {
-  std::set<std::string> ids;
-  if (!std::filesystem::exists(results)) return ids;
-  store::Store store = store::Store::Open(results, store::Mode::kRead);
-  for (const store::RunSummary& run : store::ListRuns(&store)) {
-    ids.insert(run.run_id);
-  }
-  return ids;
-}
-
-// In a store, for a table of all runs at the end.
-void Tour::KeepResults() {
-  const lab::Subcommand* row = lab::FindSubcommand(job_.args[0]);
-  if (row == nullptr || !row->variant) return;
-  if (job_.results.empty()) {
-    job_.results = *scratch_ / "results";
-    job_.args.push_back("--out=" + job_.results);
-  }
-  try {
-    earlier_ = RunsIn(job_.results);
-  } catch (const store::StoreError& error) {
-    throw UsageError(fmt::format("--out: {}", error.what()));
-  }
-}
-
-std::string Tour::Matrix() const {
-  if (job_.results.empty() || !std::filesystem::exists(job_.results)) return "";
-  store::Store store = store::Store::Open(job_.results, store::Mode::kRead);
-  std::vector<report::RunReport> reports;
-  for (const store::RunSummary& run : store::ListRuns(&store)) {
-    if (earlier_.contains(run.run_id)) continue;
-    reports.push_back(store::LoadRun(&store, run.run_id));
-  }
-  if (reports.size() < 2) return "";
-  return "\n" + report::MatrixText(reports, {.width = WidthOf(context_.out),
-                                             .color = context_.out.color});
-}
-
-void Tour::Visit(Stop* stop, size_t number) {
-  stop->reached = true;
-  stop->missing = WhyNot(*stop->variant);
-  if (stop->missing.empty()) {
-    Announce(*stop, number);
-    RunHere(stop, number);
-  }
-  if (!stop->missing.empty() && !json_) {
-    fmt::print(context_.out.stream, "== {}: unsupported: {}\n",
-               stop->variant->name, stop->missing);
-    context_.out.stream.flush();
-  }
-}
-
-void Tour::Announce(const Stop& stop, size_t number) {
-  const std::string line = fmt::format(
-      "== {}: {} ({}, {} of {})\n", stop.variant->name, stop.variant->doc,
-      stop.variant->made, number + 1, stops_.size());
-  if (!json_) {
-    context_.out.stream << line;
-    context_.out.stream.flush();
-  } else if (context_.err.terminal) {
-    context_.err.stream << line;
-    context_.err.stream.flush();
-  }
-}
-
-// What a descriptor's file holds from its beginning.
-std::string Contents(int fd) {
-  std::string text;
-  std::array<char, 65536> buffer;
-  for (;;) {
-    const ssize_t got = pread(fd, buffer.data(), buffer.size(),
-                              static_cast<off_t>(text.size()));
-    if (got <= 0) return text;
-    text.append(buffer.data(), static_cast<size_t>(got));
-  }
-}
-
-void Tour::RunHere(Stop* stop, size_t number) {
-  job_.scratch = *scratch_ / std::to_string(number);
-  std::filesystem::create_directory(job_.scratch);
-  const int aside = json_ ? memfd_create("output", MFD_CLOEXEC) : -1;
-  job_.out = json_ ? aside : STDOUT_FILENO;
-  const auto start = proc::Clock::now();
-  const lab::Result result = RunOn(*stop->variant, job_);
-  stop->duration_s =
-      std::chrono::duration<double>(proc::Clock::now() - start).count();
-  if (aside >= 0) {
-    stop->output = Contents(aside);
-    close(aside);
-  }
-  // Room for the next.
-  proc::RemoveTree(job_.scratch);
-  stop->code = result.code;
-  stop->missing = result.trouble;
 }
 
 // "as expected", ...
@@ -462,6 +245,7 @@ int Shell(const std::string& fs, Context& context) {
 struct Flags {
   std::string what;
   std::string fs;
+  uint64_t jobs = 0;
   std::string format = "text";
 };
 
@@ -479,7 +263,7 @@ int Lab(const Flags& flags, Context& context) {
   }
   std::vector<std::string> args = context.rest;
   if (flags.format == "json") args.emplace_back("--format=json");
-  return RunOnVariants(flags.fs, std::move(args), context);
+  return RunOnVariants(flags.fs, flags.jobs, std::move(args), context);
 }
 
 }  // namespace
@@ -508,10 +292,10 @@ std::string FlagValue(std::string_view flag,
   return value;
 }
 
-int RunOnVariants(const std::string& fs, std::vector<std::string> args,
-                  Context& context) {
+int RunOnVariants(const std::string& fs, uint64_t jobs,
+                  std::vector<std::string> args, Context& context) {
   std::vector<Stop> stops = StopsOf(fs);
-  Tour tour(&stops, std::move(args), &context);
+  Tour tour(&stops, std::move(args), jobs, &context);
   tour.Run();
   const int code = Combined(stops);
   if (tour.json()) {
@@ -523,6 +307,14 @@ int RunOnVariants(const std::string& fs, std::vector<std::string> args,
   return code;
 }
 
+void AddJobs(CLI::App& app, uint64_t* jobs) {
+  AddNumber(app, "--jobs", jobs,
+            "How many filesystems are examined side by side; what is measured "
+            "is measured on one at a time, but in guests. 0: as many as is "
+            "sound.",
+            0, 64);
+}
+
 Run SetUpLab(CLI::App& app, Context& context) {
   auto flags = std::make_shared<Flags>();
   AddChoice(app, "WHAT", &flags->what, {"list", "run", "shell"},
@@ -532,6 +324,7 @@ Run SetUpLab(CLI::App& app, Context& context) {
                  "The filesystems to run on, separated by commas: names that "
                  "list shows, or local, guest, all.")
       ->type_name("LIST");
+  AddJobs(app, &flags->jobs);
   AddChoice(app, "--format", &flags->format, {"text", "json"},
             "How to print it.");
   app.footer(

@@ -2,6 +2,7 @@
 #ifndef LOCKLAB_TOOLS_LOCKLAB_LAB_H_
 #define LOCKLAB_TOOLS_LOCKLAB_LAB_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,9 +16,13 @@ namespace locklab::cli {
 // print goes to context.out, with --format=json as one document. Returns one
 // exit code for all: of a variant that was named by itself and is not to be
 // had, kExitMissingFeature; such ones of a group do not count, unless there is
-// no other. Throws UsageError.
-int RunOnVariants(const std::string& fs, std::vector<std::string> args,
-                  Context& context);
+// no other. `jobs`: how many run side by side; 0: as many as is sound. Throws
+// UsageError.
+int RunOnVariants(const std::string& fs, uint64_t jobs,
+                  std::vector<std::string> args, Context& context);
+
+// Declares --jobs.
+void AddJobs(CLI::App& app, uint64_t* jobs);
 
 // `args` without `flag`, which has a value, in either of its two forms.
 [[nodiscard]] std::vector<std::string> WithoutFlag(

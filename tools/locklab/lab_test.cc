@@ -154,7 +154,7 @@ TEST_F(LabTest, ChecksAFilesystemInAnImage) {
 TEST_F(LabTest, ChecksThroughTwoMounts) {
   if (!Missing("bind/2").empty()) GTEST_SKIP() << Missing("bind/2");
   const Ended ended =
-      Run({"lab", "run", "--fs=bind/2,bind", "--", "conformance",
+      Run({"lab", "run", "--fs=bind/2,bind", "--jobs=1", "--", "conformance",
            "--backend=link", "--filter=^exclusion.(across_mounts|two_objects)",
            "--out=" + dir_ / "results"});
   ASSERT_EQ(ended.code, kExitOk) << ended.out << ended.err;
@@ -214,6 +214,8 @@ TEST_F(LabTest, RefusesWhatItDoesNotUnderstand) {
       {{"lab", "run", "--fs=tmpfs", "--", "check", "--dir=/tmp"},
        "the filesystem is made for the run"},
       {{"lab", "list", "--fs=tmpfs"}, "list takes neither"},
+      {{"check", "--dir=/tmp", "--jobs=2"}, "--jobs goes with --fs"},
+      {{"check", "--fs=tmpfs", "--jobs=many"}, "--jobs"},
       {{"lab", "walk"}, "it must be one of list, run"},
   };
   for (const auto& row : kRows) {
@@ -269,14 +271,94 @@ TEST_F(LabTest, AKilledRunLeavesNothingMounted) {
 
 TEST_F(LabTest, AnInterruptedRunClearsUpAndSaysSo) {
   if (!Missing("ext4").empty()) GTEST_SKIP() << Missing("ext4");
-  Program program(LocklabArgv({"lab", "run", "--fs=ext4,tmpfs", "--", "check",
-                               "--backend=link"}),
+  Program program(LocklabArgv({"lab", "run", "--fs=ext4,tmpfs", "--jobs=1",
+                               "--", "check", "--backend=link"}),
                   Prepare());
   ASSERT_TRUE(program.Says("examines")) << program.err();
   program.Kill(SIGINT);
   const Ended ended = program.Wait();
   EXPECT_EQ(ended.code, kExitInconclusive) << ended.out << ended.err;
   EXPECT_NE(ended.out.find("not reached"), std::string::npos) << ended.out;
+  EXPECT_TRUE(proc::Eventually([&] { return NothingIsLeft(); }, proc::In(20s)));
+}
+
+// --- side by side
+// -------------------------------------------------------------
+
+constexpr char kThree[] = "--fs=tmpfs,bind,overlay";
+
+TEST_F(LabTest, WhatRunsSideBySideIsToldOneAfterTheOtherAndKept) {
+  if (!Missing("tmpfs").empty()) GTEST_SKIP() << Missing("tmpfs");
+  const Ended ended = Run({"check", kThree, "--jobs=3", "--backend=flock",
+                           "--filter=^(release.frees|load.fairness)",
+                           "--out=" + dir_ / "results"});
+  ASSERT_EQ(ended.code, kExitOk) << ended.out << ended.err;
+  // Each is told from its title to its verdicts before another begins.
+  size_t told = 0;
+  for (size_t at = 0; at != std::string::npos; ++told) {
+    const size_t next = ended.out.find("\n== ", at + 1);
+    const std::string part = ended.out.substr(at, next - at);
+    EXPECT_NE(part.find("seed "), std::string::npos) << part;
+    EXPECT_NE(part.find("1 safe on "), std::string::npos) << part;
+    at = next;
+  }
+  EXPECT_EQ(told, 3u) << ended.out;
+  const Ended list = Run(
+      {"report", "--results=" + dir_ / "results", "--list", "--format=json"});
+  std::set<std::string> variants;
+  const json runs = json::parse(list.out).at("runs");
+  for (const json& run : runs) {
+    variants.insert(run["variant"]);
+    EXPECT_EQ(run["state"], "finished") << run;
+  }
+  EXPECT_EQ(variants, (std::set<std::string>{"tmpfs", "bind", "overlay"}));
+}
+
+TEST_F(LabTest, AWrongFlagIsSaidOnceSideBySide) {
+  if (!Missing("tmpfs").empty()) GTEST_SKIP() << Missing("tmpfs");
+  const Ended ended = Run({"check", kThree, "--jobs=3", "--backend=nosuch"});
+  EXPECT_EQ(ended.code, kExitUsage) << ended.out;
+  const size_t first = ended.err.find("nosuch");
+  ASSERT_NE(first, std::string::npos) << ended.err;
+  EXPECT_EQ(ended.err.find("\n", first) + 1, ended.err.size()) << ended.err;
+}
+
+// With SIGKILL nobody is told, and yet nothing is left but files.
+TEST_F(LabTest, RunsSideBySideEndWithTheirRun) {
+  if (!Missing("ext4").empty()) GTEST_SKIP() << Missing("ext4");
+  for (const int signal : {SIGINT, SIGKILL}) {
+    SCOPED_TRACE(signal);
+    Program program(LocklabArgv({"lab", "run", "--fs=ext4,ext4-nojournal,tmpfs",
+                                 "--jobs=2", "--", "check", "--backend=link"}),
+                    Prepare());
+    const auto loops = [this] {
+      size_t count = 0;
+      for (const auto& entry : fs::directory_iterator("/sys/block")) {
+        const std::string file =
+            ReadWhole(entry.path().string() + "/loop/backing_file");
+        if (file.starts_with(dir_.path())) ++count;
+      }
+      return count;
+    };
+    ASSERT_TRUE(
+        proc::Eventually([&] { return loops() >= 2; }, proc::In(60s), 10ms));
+    program.Kill(signal);
+    const Ended ended = program.Wait();
+    EXPECT_EQ(ended.code,
+              signal == SIGKILL ? 1000 + SIGKILL : int{kExitInconclusive})
+        << ended.out << ended.err;
+    EXPECT_EQ(ended.out.find("tmpfs: memory"), std::string::npos)
+        << "it began another one";
+    EXPECT_TRUE(proc::Eventually([&] { return loops() == 0; }, proc::In(60s)));
+    for (const auto& entry : fs::directory_iterator(dir_.path())) {
+      for (const char* number : {"/0/mnt", "/1/mnt"}) {
+        EXPECT_TRUE(NobodyIsOn(entry.path().string() + number));
+      }
+    }
+  }
+  const Ended next = Run(
+      {"check", "--fs=tmpfs", "--backend=flock", "--filter=^release.frees"});
+  EXPECT_EQ(next.code, kExitOk) << next.out << next.err;
   EXPECT_TRUE(proc::Eventually([&] { return NothingIsLeft(); }, proc::In(20s)));
 }
 

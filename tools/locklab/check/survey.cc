@@ -24,6 +24,7 @@
 #include "tools/locklab/check/directory.h"
 #include "tools/locklab/check/environment.h"
 #include "tools/locklab/check/lanes.h"
+#include "tools/locklab/check/turn.h"
 #include "tools/locklab/flags.h"
 
 namespace locklab::check {
@@ -110,7 +111,8 @@ class Surveyor {
         recorder_(OrNone(recorder)),
         scratch_(plan.dir),
         other_scratch_(Across(plan, scratch_.path())),
-        arena_(TheContest()) {
+        arena_(TheContest()),
+        turn_(plan.turn) {
     // Other users take part in some claims.
     chmod(scratch_.path().c_str(), 0755);
     if (plan.keep) scratch_.Keep();
@@ -123,17 +125,23 @@ class Surveyor {
     const auto start = std::chrono::steady_clock::now();
     Describe();
     recorder_.Begin(report_.context);
+    turn_.Together();
     Probe();
     progress_.SetTotal(TotalWork());
     if (GoOn()) TryCanary();
     if (GoOn()) ExaminePrimitives();
     for (Entry& entry : entries_) {
-      if (GoOn() && entry.report.supported) Contend(&entry);
       for (const TrialRow& row : kTrials) {
         if (GoOn() && entry.report.supported) Put(row, &entry);
       }
     }
-    if (GoOn()) ExamineClaims();
+    if (GoOn())
+      ExamineClaims([](const Claim& claim) { return !claim.contest; });
+    turn_.Alone();
+    for (Entry& entry : entries_) {
+      if (GoOn() && entry.report.supported) Contend(&entry);
+    }
+    if (GoOn()) ExamineClaims([](const Claim& claim) { return claim.contest; });
     for (Entry& entry : entries_) {
       if (GoOn() && entry.report.supported && plan_.latency) Time(&entry);
     }
@@ -199,7 +207,7 @@ class Surveyor {
   // Puts a lock to a trial.
   void Put(const TrialRow& row, Entry* entry);
   std::optional<Finding> Try(Trial trial, Entry* entry);
-  void ExamineClaims();
+  void ExamineClaims(bool (*wanted)(const Claim& claim));
   bool Found(const Job& job, const Finding& finding, double duration_s);
   void Time(Entry* entry);
   void Finish();
@@ -215,6 +223,7 @@ class Surveyor {
   proc::TempDir scratch_;
   const std::string other_scratch_;
   MeasuredArena arena_;
+  Turn turn_;
   std::vector<const Claim*> primitives_;
   std::vector<const Claim*> claims_;
   RunReport report_;
@@ -358,11 +367,12 @@ std::optional<Finding> Surveyor::Try(Trial trial, Entry* entry) {
                                 go_on);
 }
 
-void Surveyor::ExamineClaims() {
+void Surveyor::ExamineClaims(bool (*wanted)(const Claim& claim)) {
   std::vector<Job> jobs;
   for (size_t i = 0; i < entries_.size(); ++i) {
     if (!entries_[i].report.supported) continue;
     for (const Claim* claim : claims_) {
+      if (!wanted(*claim)) continue;
       jobs.push_back({claim, entries_[i].subject->factory.get(), i});
     }
   }

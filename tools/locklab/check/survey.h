@@ -32,6 +32,7 @@ struct SurveyPlan {
   std::string dir;          // usable: see directory.h
   std::string other_mount;  // the same directory through another mount, or ""
   std::string variant;      // of the lab, or ""
+  std::string turn;         // the file of a Turn (turn.h), or ""
   std::vector<cli::NamedSubject> subjects;
   // Those that the filter left, in the order of the catalogue.
   std::vector<const Claim*> claims;
