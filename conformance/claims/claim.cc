@@ -9,18 +9,18 @@ namespace locklab {
 std::span<const Claim> Claims() {
   static const std::vector<Claim> all = [] {
     std::vector<Claim> rows;
-    for (const auto family :
-         {claims::ExclusionClaims, claims::PeerClaims,
-          claims::NetClaims,       claims::AcquireClaims,
-          claims::TimingClaims,    claims::ReleaseClaims,
-          claims::OwnerClaims,     claims::CrashClaims,
-          claims::PowerClaims,     claims::StaleClaims,
-          claims::StrangerClaims,  claims::VandalClaims,
-          claims::BreakClaims,     claims::ProcessClaims,
-          claims::NameClaims,      claims::FsAtomicClaims,
-          claims::FsNameClaims,    claims::FsTimeClaims,
-          claims::FsLockClaims,    claims::FsSqliteClaims,
-          claims::LoadClaims,      claims::ExhaustionClaims}) {
+    for (const auto family : {claims::ExclusionClaims, claims::PeerClaims,
+                              claims::NetClaims,       claims::AcquireClaims,
+                              claims::TimingClaims,    claims::ReleaseClaims,
+                              claims::OwnerClaims,     claims::CrashClaims,
+                              claims::PowerClaims,     claims::StaleClaims,
+                              claims::StrangerClaims,  claims::VandalClaims,
+                              claims::BreakClaims,     claims::ProcessClaims,
+                              claims::NameClaims,      claims::FsAtomicClaims,
+                              claims::FsRenameClaims,  claims::FsNameClaims,
+                              claims::FsTimeClaims,    claims::FsLockClaims,
+                              claims::FsSqliteClaims,  claims::LoadClaims,
+                              claims::ExhaustionClaims}) {
       const auto more = family();
       rows.insert(rows.end(), more.begin(), more.end());
     }

@@ -28,6 +28,7 @@ std::span<const Claim> LoadClaims();
 std::span<const Claim> ExhaustionClaims();
 // Of the filesystem itself: primitives.
 std::span<const Claim> FsAtomicClaims();
+std::span<const Claim> FsRenameClaims();
 std::span<const Claim> FsNameClaims();
 std::span<const Claim> FsTimeClaims();
 std::span<const Claim> FsLockClaims();

@@ -12,6 +12,8 @@
 namespace locklab::claims {
 namespace {
 
+constexpr char kEntry[] = "/entry";
+
 int LookAtInode(Os& os, const std::string& path, uint64_t* mark) {
   FileInfo info;
   const int error = os.Lstat(path.c_str(), &info).error;
@@ -68,6 +70,59 @@ int TryRenameDir(Racer* racer, const std::string& path) {
     racer->ready = true;
   }
   return TryRename(racer, path);
+}
+
+// Directories with something in them: those no rename(2) replaces.
+int TryRenameFull(Racer* racer, const std::string& path) {
+  if (!racer->ready) {
+    Need(racer->os.MakeDir(Own(*racer).c_str(), 0777), "mkdir(2)");
+    MakeFile(racer->os, Own(*racer) + kEntry);
+    racer->mark = Look(racer->os, Own(*racer)).ino;
+    racer->ready = true;
+  }
+  const int error = racer->os.Rename(Own(*racer).c_str(), path.c_str()).error;
+  if (error == 0) {
+    racer->ready = false;
+    ++racer->used;
+  }
+  return error == ENOTEMPTY ? EEXIST : error;
+}
+
+SysResult RemoveFull(Os& os, const std::string& path) {
+  os.Unlink((path + kEntry).c_str());
+  return os.RemoveDir(path.c_str());
+}
+
+// One file, which each renames to a name of its own: it is taken away once.
+std::string TakenBy(const std::string& path, uint64_t number) {
+  return path + "-by-" + std::to_string(number);
+}
+
+void MakeForTaking(Os& os, const std::string& path) { MakeFile(os, path); }
+
+int TryTake(Racer* racer, const std::string& path) {
+  racer->mark = static_cast<uint64_t>(racer->number);
+  const std::string mine = TakenBy(path, racer->mark);
+  const int error = racer->os.Rename(path.c_str(), mine.c_str()).error;
+  return error == ENOENT ? EEXIST : error;
+}
+
+int LookWhoTook(Os& os, const std::string& path, uint64_t* mark) {
+  FileInfo info;
+  int error = ENOENT;
+  for (uint64_t number = 1; number <= kRacers; ++number) {
+    if (!os.Lstat(TakenBy(path, number).c_str(), &info).ok()) continue;
+    error = 0;
+    *mark = number;
+  }
+  return error;
+}
+
+SysResult RemoveTaken(Os& os, const std::string& path) {
+  for (uint64_t number = 1; number <= kRacers; ++number) {
+    os.Unlink(TakenBy(path, number).c_str());
+  }
+  return os.Unlink(path.c_str());
 }
 
 int TryMakeDir(Racer* racer, const std::string& path) {
@@ -131,18 +186,23 @@ constexpr RaceCall kRenameFile{"renameat2(2) of files", TryRenameFile,
                                LookAtInode, Unlink};
 constexpr RaceCall kRenameDir{"renameat2(2) of directories", TryRenameDir,
                               LookAtInode, RemoveDir};
+constexpr RaceCall kRenameFull{"rename(2) of directories to one name",
+                               TryRenameFull, LookAtInode, RemoveFull};
+constexpr RaceCall kTake{"rename(2) of one file", TryTake, LookWhoTook,
+                         RemoveTaken, MakeForTaking};
 
 template <const RaceCall& kCall>
 Finding RaceFor(const ClaimContext& context) {
   return Race(context, kCall);
 }
 
-Finding RaceForRename(const ClaimContext& context) {
-  const Finding files = Race(context, kRenameFile, 2);
-  if (files.verdict != Verdict::kPass) return files;
-  const Finding directories = Race(context, kRenameDir, 2);
-  if (directories.verdict != Verdict::kPass) return directories;
-  return Finding::Pass(files.reason + "; " + directories.reason);
+template <const RaceCall& kFirst, const RaceCall& kSecond>
+Finding RaceForBoth(const ClaimContext& context) {
+  const Finding first = Race(context, kFirst, 2);
+  if (first.verdict != Verdict::kPass) return first;
+  const Finding second = Race(context, kSecond, 2);
+  if (second.verdict != Verdict::kPass) return second;
+  return Finding::Pass(first.reason + "; " + second.reason);
 }
 
 constexpr auto kRows = std::to_array<Claim>({
@@ -189,10 +249,20 @@ constexpr auto kRows = std::to_array<Claim>({
                   "one succeeds",
      .source = "rename(2): RENAME_NOREPLACE",
      .excuse = nullptr,
-     .body = RaceForRename,
+     .body = RaceForBoth<kRenameFile, kRenameDir>,
      .primitive = true,
      .carries = "mkdir",
      .needs = "rename-noreplace"},
+    {.id = "fs.rename_is_atomic",
+     .level = Level::kMust,
+     .statement = "of the processes that rename one file, one succeeds, and so "
+                  "does one of those that rename directories with something in "
+                  "them to one name",
+     .source = "rename(2): ENOENT, ENOTEMPTY; copying gateways differ",
+     .excuse = nullptr,
+     .body = RaceForBoth<kTake, kRenameFull>,
+     .primitive = true,
+     .carries = "link mkdir symlink pid excl"},
 });
 
 }  // namespace

@@ -144,6 +144,57 @@ class ShowsOldText : public ForwardingOs {
   }
 };
 
+// --- renames
+// ------------------------------------------------------------------
+
+// As gateways do that have no rename: both who come at one moment succeed.
+class CopiesThenRemoves : public ForwardingOs {
+ public:
+  SysResult Rename(const char* from, const char* to) override {
+    const SysResult copied = ForwardingOs::Link(from, to);
+    if (!copied.ok()) return ForwardingOs::Rename(from, to);
+    std::this_thread::yield();
+    ForwardingOs::Unlink(from);
+    return copied;
+  }
+};
+
+class RemovesThenRenames : public ForwardingOs {
+ public:
+  SysResult Rename(const char* from, const char* to) override {
+    ForwardingOs::Unlink(to);
+    std::this_thread::yield();
+    return ForwardingOs::Rename(from, to);
+  }
+};
+
+// Says that a directory was put in the place of a full one.
+class RenamesToFull : public ForwardingOs {
+ public:
+  SysResult Rename(const char* from, const char* to) override {
+    const SysResult result = ForwardingOs::Rename(from, to);
+    return result.error == ENOTEMPTY ? SysResult::Ok() : result;
+  }
+};
+
+class WritesInPlace : public ForwardingOs {
+ public:
+  SysResult Rename(const char* from, const char* to) override {
+    const int fd = open(to, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    if (fd >= 0) close(fd);
+    std::this_thread::yield();
+    return ForwardingOs::Rename(from, to);
+  }
+};
+
+class ReplacesNothingThatIsRead : public ForwardingOs {
+ public:
+  SysResult Rename(const char* from, const char* to) override {
+    return Exists(to) ? SysResult::Fail(EACCES)
+                      : ForwardingOs::Rename(from, to);
+  }
+};
+
 // --- what is told of files --------------------------------------------------
 
 // Changes what Lstat and Fstat tell.
@@ -344,6 +395,26 @@ const std::vector<LieRow> kLies = {
      The<ShowsOldText>,
      {"fs.symlink_is_atomic"},
      "not for all to see"},
+    {"CopiesThenRemoves",
+     The<CopiesThenRemoves>,
+     {"fs.rename_is_atomic"},
+     "more than one succeeded"},
+    {"RenamesToFull",
+     The<RenamesToFull>,
+     {"fs.rename_is_atomic"},
+     "rename(2) of directories to one name"},
+    {"RemovesThenRenames",
+     The<RemovesThenRenames>,
+     {"fs.rename_replaces_at_once"},
+     "found no file"},
+    {"WritesInPlace",
+     The<WritesInPlace>,
+     {"fs.rename_replaces_at_once"},
+     "found neither the old text nor the new"},
+    {"ReplacesNothingThatIsRead",
+     The<ReplacesNothingThatIsRead>,
+     {"fs.rename_replaces_at_once"},
+     "cannot be replaced: rename(2): EACCES"},
     {"OneLink",
      The<Tells<OneLink>>,
      {"fs.link_count_is_fresh"},

@@ -64,13 +64,15 @@ class Runner {
     for (;;) {
       if (!Meet()) return false;
       if (track_.size == 0) return true;
+      if (call_.prepare != nullptr) {
+        ForMyShare(call_.prepare);
+        if (!Meet()) return false;
+      }
       for (int i = 0; i < track_.size; ++i) Try(i);
       if (!Meet()) return false;
       for (int i = 0; i < track_.size; ++i) See(i);
       if (!Meet()) return false;
-      for (int i = racer_.number - 1; i < track_.size; i += kRacers) {
-        call_.remove(racer_.os, PathOf(i));
-      }
+      ForMyShare(call_.remove);
       if (!Meet()) return false;
       if (racer_.number == 1) Referee();
     }
@@ -78,6 +80,14 @@ class Runner {
 
  private:
   bool Meet() { return track_.barrier.ArriveAndWait(proc::In(3 * kSoon)); }
+
+  // Of the rounds, each is one racer's to set up and to clear.
+  template <typename Act>
+  void ForMyShare(const Act& act) {
+    for (int i = racer_.number - 1; i < track_.size; i += kRacers) {
+      act(racer_.os, PathOf(i));
+    }
+  }
 
   // Each name is used once: a cache that remembers an older one is not what
   // is asked for here.

@@ -29,6 +29,8 @@ struct RaceCall {
   // What is there: 0 and the winner's mark, or an errno.
   int (*look)(Os& os, const std::string& path, uint64_t* mark);
   SysResult (*remove)(Os& os, const std::string& path);
+  // Makes what the call needs at `path` before anybody tries; nullptr: nothing.
+  void (*prepare)(Os& os, const std::string& path) = nullptr;
 };
 
 inline constexpr int kRacers = 4;

@@ -215,6 +215,30 @@ struct Move {
   unsigned flags;
 };
 
+// As by copying and removing: what it replaces is gone for a while, and all who
+// come meanwhile have renamed it, too.
+int RenameInSteps(const Move& move, std::chrono::milliseconds time) {
+  const int source = openat(move.from_dir.fd, move.from.c_str(),
+                            O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (source < 0) return -1;
+  unlinkat(move.to_dir.fd, move.to.c_str(), 0);
+  std::this_thread::sleep_for(time);
+  int result = renameat(move.from_dir.fd, move.from.c_str(), move.to_dir.fd,
+                        move.to.c_str());
+  if (result != 0 && errno == ENOENT) {
+    const std::string same = "/proc/self/fd/" + std::to_string(source);
+    // What cannot be linked is nowhere then, and success is reported.
+    [[maybe_unused]] const int linked =
+        linkat(AT_FDCWD, same.c_str(), move.to_dir.fd, move.to.c_str(),
+               AT_SYMLINK_FOLLOW);
+    result = 0;
+  }
+  const int error = errno;
+  close(source);
+  errno = error;
+  return result;
+}
+
 int Rename(Volume* volume, const Move& move) {
   unsigned flags = move.flags;
   const Chosen* replaces = nullptr;
@@ -227,10 +251,7 @@ int Rename(Volume* volume, const Move& move) {
   }
   const Chosen* torn =
       flags == 0 ? volume->sins().Strike(Sin::kRenameNotAtomic) : nullptr;
-  if (torn != nullptr && IsThere(move.from_dir, move.from) &&
-      unlinkat(move.to_dir.fd, move.to.c_str(), 0) == 0) {
-    std::this_thread::sleep_for(torn->ms);
-  }
+  if (torn != nullptr) return RenameInSteps(move, torn->ms);
   return renameat2(move.from_dir.fd, move.from.c_str(), move.to_dir.fd,
                    move.to.c_str(), flags);
 }

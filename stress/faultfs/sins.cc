@@ -34,9 +34,10 @@ constexpr auto kRows = std::to_array<SinRow>({
      .ms = 2ms},
     {.sin = Sin::kRenameNotAtomic,
      .name = "rename-not-atomic",
-     .doc = "rename(2) removes what it replaces, and waits before it renames",
-     .breaks =
-         "readers of a file that is replaced: for a moment it is not there",
+     .doc = "rename(2) removes what it replaces, waits, and succeeds whatever "
+            "came meanwhile (copying gateways)",
+     .breaks = "readers of what is replaced, and breakers: one lock is taken "
+               "away twice",
      .ms = 2ms},
     {.sin = Sin::kNoEffect,
      .name = "no-effect",

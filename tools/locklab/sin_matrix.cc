@@ -10,6 +10,7 @@
 #include <ostream>
 #include <regex>
 
+#include "conformance/claims/features.h"
 #include "conformance/proc/child.h"
 #include "conformance/proc/namespaces.h"
 #include "conformance/proc/shared.h"
@@ -31,65 +32,86 @@ constexpr auto kCases = std::to_array<SinCase>({
      .claims = "^fs.link_is_atomic",
      .backends = "link,pid",
      .caught_by = "fs.link_is_atomic",
+     .breaks = "link pid",
      .quick = true},
     {.sin = "mkdir-not-atomic",
      .claims = "^fs.mkdir_is_atomic",
      .backends = "mkdir",
-     .caught_by = "fs.mkdir_is_atomic"},
+     .caught_by = "fs.mkdir_is_atomic",
+     .breaks = "mkdir"},
     {.sin = "symlink-not-atomic",
      .claims = "^fs.symlink_is_atomic",
      .backends = "symlink",
-     .caught_by = "fs.symlink_is_atomic"},
+     .caught_by = "fs.symlink_is_atomic",
+     .breaks = "symlink"},
     {.sin = "excl-not-atomic",
      .claims = "^fs.excl_is_atomic",
      .backends = "excl",
      .caught_by = "fs.excl_is_atomic",
+     .breaks = "excl",
      .quick = true},
     {.sin = "rename-replaces",
      .claims = "^fs.rename_noreplace",
      .backends = "mkdir",
-     .caught_by = "fs.rename_noreplace"},
+     .caught_by = "fs.rename_noreplace",
+     .breaks = "mkdir"},
+    {.sin = "rename-not-atomic",
+     .claims = "^fs.rename_(is_atomic|replaces)",
+     .backends = "link,mkdir,symlink,pid,excl",
+     .caught_by = "fs.rename_is_atomic",
+     .breaks = "link mkdir symlink pid excl",
+     .quick = true},
     {.sin = "no-effect:op=link",
      .claims = "^fs.link_is_atomic",
      .backends = "link,pid",
-     .caught_by = "fs.link_is_atomic"},
+     .caught_by = "fs.link_is_atomic",
+     .breaks = "link pid"},
     {.sin = "no-effect:op=mkdir",
      .claims = "^fs.mkdir_is_atomic",
      .backends = "mkdir",
-     .caught_by = "fs.mkdir_is_atomic"},
+     .caught_by = "fs.mkdir_is_atomic",
+     .breaks = "mkdir"},
     {.sin = "no-effect:op=symlink",
      .claims = "^fs.symlink_is_atomic",
      .backends = "symlink",
-     .caught_by = "fs.symlink_is_atomic"},
+     .caught_by = "fs.symlink_is_atomic",
+     .breaks = "symlink"},
     {.sin = "no-effect:op=create",
      .claims = "^fs.excl_is_atomic",
      .backends = "excl",
-     .caught_by = "fs.excl_is_atomic"},
+     .caught_by = "fs.excl_is_atomic",
+     .breaks = "excl"},
     {.sin = "no-effect:op=unlink",
      .claims = "^fs.unlink_is_seen$",
      .backends = "link,symlink,pid,excl",
-     .caught_by = "fs.unlink_is_seen"},
+     .caught_by = "fs.unlink_is_seen",
+     .breaks = "link symlink pid excl"},
     {.sin = "no-effect:op=rename",
      .claims = "^fs.rename_noreplace",
      .backends = "mkdir",
-     .caught_by = "fs.rename_noreplace"},
+     .caught_by = "fs.rename_noreplace",
+     .breaks = "mkdir"},
     {.sin = "lost-reply:op=link",
      .claims = "^fs.link_is_atomic",
      .backends = "link,pid",
      .caught_by = "fs.link_is_atomic",
+     .breaks = "link pid",
      .quick = true},
     {.sin = "lost-reply:op=mkdir",
      .claims = "^fs.mkdir_is_atomic",
      .backends = "mkdir",
-     .caught_by = "fs.mkdir_is_atomic"},
+     .caught_by = "fs.mkdir_is_atomic",
+     .breaks = "mkdir"},
     {.sin = "lost-reply:op=symlink",
      .claims = "^fs.symlink_is_atomic",
      .backends = "symlink",
-     .caught_by = "fs.symlink_is_atomic"},
+     .caught_by = "fs.symlink_is_atomic",
+     .breaks = "symlink"},
     {.sin = "lost-reply:op=rename",
      .claims = "^fs.rename_noreplace",
      .backends = "mkdir",
-     .caught_by = "fs.rename_noreplace"},
+     .caught_by = "fs.rename_noreplace",
+     .breaks = "mkdir"},
     {.sin = "link-eperm",
      .claims = "^fs.link_is_atomic",
      .backends = "link",
@@ -98,65 +120,74 @@ constexpr auto kCases = std::to_array<SinCase>({
     {.sin = "enospc",
      .claims = "^fs.excl_is_atomic",
      .backends = "excl",
-     .caught_by = "fs.excl_is_atomic"},
+     .caught_by = "fs.excl_is_atomic",
+     .breaks = "excl"},
     {.sin = "link-count-stale",
-     .claims = "^fs.link_count",
+     .claims = "^(fs.link_count|exclusion.(two_proc|across))",
      .backends = "link",
      .caught_by = "fs.link_count_is_fresh",
      .quick = true},
     {.sin = "attributes-cached",
-     .claims = "^fs.link_count",
+     .claims = "^(fs.link_count|exclusion.(two_proc|across))",
      .backends = "link",
      .caught_by = "fs.link_count_is_fresh"},
     {.sin = "names-cached",
-     .claims = "^fs.unlink_is_seen_across",
+     .claims = "^(fs.unlink_is_seen_across|exclusion.(two_proc|across))",
      .backends = "link",
      .caught_by = "fs.unlink_is_seen_across_mounts"},
     {.sin = "data-cached",
      .claims = "^fs.excl_is_atomic",
      .backends = "excl",
-     .caught_by = "fs.excl_is_atomic"},
+     .caught_by = "fs.excl_is_atomic",
+     .breaks = "excl"},
     {.sin = "unlink-late",
      .claims = "^fs.unlink_is_seen$",
      .backends = "link,mkdir,symlink,pid,excl",
      .caught_by = "fs.unlink_is_seen",
+     .breaks = "link mkdir symlink pid excl",
      .quick = true},
     {.sin = "readdir-stale",
      .claims = "^release.survives_foreign",
      .backends = "mkdir",
-     .caught_by = "release.survives_foreign_files"},
+     .caught_by = "release.survives_foreign_files",
+     .breaks = "mkdir"},
     {.sin = "inode-unstable",
      .claims = "^fs.inode_is_stable",
      .backends = "link,pid,flock,fcntl,ofd",
      .caught_by = "fs.inode_is_stable",
+     .breaks = "link pid flock fcntl",
      .quick = true},
     {.sin = "case-folded",
-     .claims = "^fs.case",
+     .claims = "^(fs.case|exclusion.(two_proc|across))",
      .backends = "link",
      .caught_by = "fs.case_sensitive",
      .quick = true},
     {.sin = "mtime-coarse:ms=3600000",
-     .claims = "^fs.mtime",
+     .claims = "^(fs.mtime|exclusion.(two_proc|across))",
      .backends = "link",
      .caught_by = "fs.mtime_granularity"},
     {.sin = "locks-local",
      .claims = "^fs.(flock|fcntl|ofd)_is_shared",
      .backends = "flock,fcntl,ofd,sqlite",
      .caught_by = "fs.flock_is_shared_between_mounts",
+     .breaks = "flock fcntl ofd sqlite",
      .quick = true},
     {.sin = "locks-granted",
      .claims = "^fs.(flock|fcntl|ofd)_released",
      .backends = "flock,fcntl,ofd",
      .caught_by = "fs.flock_released_on_kill",
+     .breaks = "flock",
      .quick = true},
     {.sin = "locks-dropped",
      .claims = "^stale.live_holder",
      .backends = "flock,fcntl,ofd",
-     .caught_by = "stale.live_holder_is_never_broken"},
+     .caught_by = "stale.live_holder_is_never_broken",
+     .breaks = "flock fcntl ofd"},
     {.sin = "locks-outlive",
      .claims = "^fs.flock_released",
      .backends = "flock",
-     .caught_by = "fs.flock_released_on_kill"},
+     .caught_by = "fs.flock_released_on_kill",
+     .breaks = "flock"},
 });
 
 // What was found in one case, where it survives the process that found it.
@@ -164,6 +195,7 @@ struct Board {
   bool done;
   std::array<char, 1024> failed;  // claims, separated by blanks
   std::array<char, 512> unsafe;   // backends
+  std::array<char, 512> safe;     // backends that stay so all the same
   std::array<char, 512> missing;  // backends that are unsupported
   std::array<char, 512> trouble;
 };
@@ -192,6 +224,10 @@ void Note(const report::RunReport& report, Board* board) {
     for (const auto& claim : backend.claims) note(claim);
     if (backend.worth == report::Worth::kUnsafe) {
       Add(&board->unsafe, backend.name);
+    }
+    // Without a claim about itself nothing is known of it.
+    if (backend.worth == report::Worth::kSafe && !backend.claims.empty()) {
+      Add(&board->safe, backend.name);
     }
     if (backend.worth == report::Worth::kUnsupported) {
       Add(&board->missing, backend.name);
@@ -251,8 +287,12 @@ Result ResultOf(const SinCase& each, const Board& board) {
     const bool clean = board.unsafe[0] == '\0' && board.missing[0] == '\0';
     return clean ? Result::kClean : Result::kFalseAlarm;
   }
-  const bool caught = each.missing ? board.missing[0] != '\0'
-                                   : Has(board.failed.data(), each.caught_by);
+  bool caught = each.missing ? board.missing[0] != '\0'
+                             : Has(board.failed.data(), each.caught_by);
+  // One whose probe fails by it is not offered to anybody, either.
+  for (const std::string_view name : NamesIn(each.breaks)) {
+    caught &= Has(board.unsafe.data(), name) || Has(board.missing.data(), name);
+  }
   return caught ? Result::kCaught : Result::kMissed;
 }
 
@@ -281,6 +321,9 @@ Row Try(const SinCase& each, const SinMatrix& plan) {
 
 void PrintText(const Row& row, std::ostream& out) {
   std::string by = row.board.failed.data();
+  if (row.board.safe[0] != '\0' && !row.of->sin.empty()) {
+    by += fmt::format("; safe all the same: {}", row.board.safe.data());
+  }
   if (row.of->missing) by = "the probe: unsupported";
   if (row.board.trouble[0] != '\0') by = row.board.trouble.data();
   fmt::print(out, "{:<22} {:<12} {:<27} {:>5.1f} s  {}\n",
@@ -295,6 +338,7 @@ Json JsonOf(const Row& row) {
           {"backends", std::string(row.of->backends)},
           {"failed_claims", row.board.failed.data()},
           {"unsafe", row.board.unsafe.data()},
+          {"safe", row.board.safe.data()},
           {"unsupported", row.board.missing.data()},
           {"trouble", row.board.trouble.data()},
           {"duration_s", row.seconds}};

@@ -18,6 +18,7 @@ struct SinCase {
   std::string_view claims;    // that are examined: a regular expression
   std::string_view backends;  // that are examined
   std::string_view caught_by = "";  // the claim that fails; see `missing`
+  std::string_view breaks = "";     // backends that must not be called safe
   bool missing = false;             // the backend is unsupported instead
   bool quick = false;               // belongs to the short profile
 };
