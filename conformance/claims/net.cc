@@ -125,6 +125,39 @@ Finding ServerRestart(const ClaimContext& context) {
                        " after the restart all was as before");
 }
 
+// Whoever asks a server that is gone may hang until it is back, whatever his
+// timeout: that is so for any file on it.
+Finding ServerDies(const ClaimContext& context) {
+  Network network;
+  Two two(context);
+  ExpectOk(two.holder.Acquire(kSoon), "the holder's acquire");
+  ExpectRefused(two.other.Acquire(0ns), "the other's acquire before");
+  const nanoseconds gone = kLease * 3 / 2;
+  Step("the server is gone for " + Seconds(gone));
+  network.KillServer(4 * gone);
+  two.other.Start(Verb::kAcquire, gone);
+  std::optional<Reply> tried = two.other.Await(proc::In(gone));
+  Expect(!tried || !tried->outcome.ok(),
+         "the other was given the lock while there was no server");
+  Step("the server is back");
+  network.Heal();
+  const auto back = proc::Clock::now();
+  if (!tried) tried = two.other.Await(proc::In(kBackoff + kSoon));
+  Expect(tried.has_value(), "the other hangs, though the server is back");
+  Expect(!tried->outcome.ok(),
+         "the other was given the lock when the server was back, though "
+         "another held it");
+  two.holder.Start(Verb::kIAmLocking);
+  const auto mine = two.holder.Await(proc::In(kBackoff + kSoon));
+  Expect(mine.has_value(), "the holder hangs, though the server is back");
+  Expect(mine->outcome.ok() && mine->flag, "the holder lost the lock");
+  const nanoseconds given = ExpectGivenOn(&two);
+  return Finding::Pass("the holder kept it; the other had it " +
+                       Seconds(given) + " after the release, and " +
+                       Seconds(proc::Clock::now() - back) +
+                       " after the server was back");
+}
+
 Finding BadNetwork(const ClaimContext& context) {
   Network network;
   Two two(context);
@@ -194,6 +227,16 @@ constexpr auto kRows = std::to_array<Claim>({
      .source = "RFC 8881 8.4.2: reclaim in the grace period",
      .excuse = nullptr,
      .body = ServerRestart,
+     .needs = kNeeds,
+     .alone = true},
+    {.id = "net.server_dies",
+     .level = Level::kMust,
+     .statement = "a lock is held on when the server loses its power and is "
+                  "back after its lease, and can be given on afterwards",
+     .source = "RFC 8881 8.4.2; RFC 1094 and 1813: stateless, so locks have to "
+               "be reclaimed",
+     .excuse = nullptr,
+     .body = ServerDies,
      .needs = kNeeds,
      .alone = true},
     {.id = "net.bad_network",

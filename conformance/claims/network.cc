@@ -48,6 +48,8 @@ void Network::Do(const std::vector<std::string>& words) {
 
 void Network::Cut(nanoseconds time) { Do({"cut", WholeSeconds(time)}); }
 
+void Network::KillServer(nanoseconds time) { Do({"die", WholeSeconds(time)}); }
+
 void Network::Spoil(std::chrono::milliseconds delay, int loss_percent,
                     nanoseconds time) {
   Do({"spoil", std::to_string(delay.count()), std::to_string(loss_percent),

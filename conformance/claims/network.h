@@ -15,6 +15,8 @@ namespace locklab::claims {
 //   spoil DELAY_MS LOSS_PERCENT SECONDS  packets are late and lost so long
 //   heal                                 all is as at the beginning
 //   restart                              the server ends and starts again
+//   die SECONDS                          the server is gone without a word, and
+//                                        comes back by itself then
 // and returns when that is so, with 0.
 inline constexpr char kFaultsVariable[] = "LOCKLAB_NETWORK_FAULTS";
 
@@ -34,6 +36,8 @@ class Network {
   void Spoil(std::chrono::milliseconds delay, int loss_percent,
              std::chrono::nanoseconds time);
   void RestartServer() { Do({"restart"}); }
+  // Heal() brings it back, or `time`.
+  void KillServer(std::chrono::nanoseconds time);
   void Heal() { Do({"heal"}); }
 
  private:

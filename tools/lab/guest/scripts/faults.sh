@@ -5,12 +5,14 @@
 #   faults.sh cut SECONDS                          client a is cut off
 #   faults.sh spoil DELAY_MS LOSS_PERCENT SECONDS  packets are late and lost
 #   faults.sh restart                              the server ends and begins
+#   faults.sh die SECONDS                          the server loses its power
 #   faults.sh heal                                 all is as at the beginning
 #
 # What takes some seconds goes on when this has ended, and ends by itself.
 set -uo pipefail
 readonly kScratch=/run/locklab
 readonly kHealer=/run/healer  # the process that ends a fault in time
+readonly kGone=/run/server-is-gone
 
 die() {  # TEXT...
   echo "faults.sh: $*" >&2
@@ -22,17 +24,26 @@ source "$kScratch/scripts/parts.sh"
 
 # The bridge drops what comes from the client and for it, as a broken switch
 # would: neither side is told.
-port_state() {  # STATE
-  run bridge link set dev veth-a state "$1"
+port_state() {  # CLIENT STATE
+  run bridge link set dev "veth-$1" state "$2"
 }
 
 mend() {
   local client
-  port_state 3
   for client in $CLIENTS; do
+    port_state "$client" 3
     tc qdisc del dev "veth-$client" root 2>/dev/null
   done
+  [[ ! -e "$kGone" ]] || { rm "$kGone" && "${KIND:?}_boot"; }
   return 0
+}
+
+# Nobody hears of it: what its kernel would still say is cut off.
+server_dies() {
+  local client
+  for client in $CLIENTS; do port_state "$client" 0; done
+  : >"$kGone"
+  "${KIND:?}_stop"
 }
 
 stop_healer() {
@@ -61,9 +72,10 @@ spoil() {  # DELAY_MS LOSS_PERCENT
 main() {
   stop_healer
   case "${1:-}" in
-    cut) port_state 0 && heal_in "$2" ;;
+    cut) port_state a 0 && heal_in "$2" ;;
     spoil) spoil "$2" "$3" && heal_in "$4" ;;
-    restart) "${KIND:?}_restart" ;;
+    restart) "${KIND:?}_stop" && "${KIND}_boot" ;;
+    die) server_dies && heal_in "$2" ;;
     heal) mend ;;
     *) die "unknown fault '${1:-}'" ;;
   esac

@@ -58,10 +58,11 @@ nfs_serve() {
   fi
 }
 
-# The server forgets all locks and then waits, for its lease's time, for clients
+nfs_stop() { run rpc.nfsd 0; }
+
+# The server has forgotten all locks, and waits for its lease's time for clients
 # that say which they had.
-nfs_restart() {
-  run rpc.nfsd 0
+nfs_boot() {
   nfs_serve
   # What a server does when its host boots: the clients of NFSv3 are told.
   ! is_v3 || sm-notify -f

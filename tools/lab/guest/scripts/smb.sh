@@ -45,12 +45,13 @@ smb_start() {
   run await 20 bash -c "echo >/dev/tcp/${kServer:?}/445"
 }
 
-# As if its host lost its power: nothing is said to the clients.
-smb_restart() {
+# As if its host lost its power: it does not say goodbye.
+smb_stop() {
   kill -KILL -- "-$(</run/samba/smbd.pid)"
   await 10 bash -c "! kill -0 -- -$(</run/samba/smbd.pid)"
-  smb_start
 }
+
+smb_boot() { smb_start; }
 
 smb_mount() {  # CLIENT
   run on "$1" mount -t cifs //server/exp "/mnt/$1" \
