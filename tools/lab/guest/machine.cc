@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 #include <system_error>
@@ -26,6 +28,23 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr char kMemory[] = "mem=512M";
+constexpr uint64_t kMemoryBytes = uint64_t{512} << 20;
+
+// Its memory is a file without a name: in memory, if that has room; containers
+// often give /dev/shm 64 MiB, and the guest would die of that at some time.
+std::string PlaceForMemory(const std::string& scratch) {
+  for (const std::string& dir : {std::string("/dev/shm"), scratch}) {
+    struct statvfs fs {};
+    if (statvfs(dir.c_str(), &fs) != 0 || access(dir.c_str(), W_OK) != 0) {
+      continue;
+    }
+    if (uint64_t{fs.f_bavail} * fs.f_frsize >= kMemoryBytes) return dir;
+  }
+  throw std::runtime_error(fmt::format(
+      "neither /dev/shm nor {} has the {} MiB left that the memory of a guest "
+      "takes: make room, or name another place (TMPDIR=DIR)",
+      scratch, kMemoryBytes >> 20));
+}
 
 // Both ends, closed unless they are taken.
 class Pipe {
@@ -83,6 +102,7 @@ std::vector<std::string> CommandLine(const std::string& kernel,
 
 // In a process of its own: becomes the kernel.
 int Boot(const std::string& scratch, const Lines& lines, bool shell) {
+  setenv("TMPDIR", PlaceForMemory(scratch).c_str(), 1);
   const std::string console = scratch + "/console";
   const int log =
       open(console.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -130,6 +150,7 @@ Machine::Machine(const std::string& scratch, bool shell) {
     throw std::runtime_error(
         "there is no linux.uml: apt-get install user-mode-linux");
   }
+  (void)PlaceForMemory(scratch);
   Lines lines;
   keeper_ = proc::Child::Spawn([&] { return Keep(scratch, lines, shell); },
                                {.own_group = true});

@@ -20,6 +20,10 @@
 # network fail, OUT_PERSON and ERR_PERSON if a terminal of ROWS and COLUMNS shows
 # what it says.
 set -uo pipefail
+# Where the user of the host is not root, what is root's there looks like
+# somebody else's here, and set-uid programs (mount) would make us that one.
+[[ -n "${LOCKLAB_NO_SETUID:-}" ]] ||
+  LOCKLAB_NO_SETUID=1 exec /usr/bin/setpriv --no-new-privs "$0" "$@"
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
 # A guest is slow, and the slower the busier the host is.
 export LOCKLAB_PATIENCE=4
