@@ -60,9 +60,12 @@ DirCell::DirCell(os::Os& os, const std::string& lock_path, LockNames aside,
       replaces_(peers == Peers::kOursOnly) {}
 
 Status DirCell::Prepare(const Hold& hold, const std::string& aside) {
-  os::SysResult made = os_.MakeDir(aside.c_str(), dir_mode_);
-  // EEXIST: nobody else uses this name, so a lost reply made it for us.
-  if (!made.ok() && made.error != EEXIST) {
+  const os::SysResult made = os_.MakeDir(aside.c_str(), dir_mode_);
+  // Nobody else uses this name: if it is there whatever was reported (EEXIST,
+  // EIO), the reply was lost, and it was made for us.
+  os::FileInfo info;
+  if (!made.ok() && made.error != EEXIST &&
+      !os_.Lstat(aside.c_str(), &info).ok()) {
     return Status::Failed("create the lock directory", aside, made.error);
   }
   const Status wrote = WriteRecordFile(os_, aside + "/" + hold.ticket,
