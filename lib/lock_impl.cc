@@ -29,6 +29,11 @@ constexpr os::Clock::duration kLongNap = std::chrono::microseconds(100);
 // order; a releaser adds before it releases, and who takes a lock looks after.
 std::atomic<uint64_t> g_releases{0};
 
+// Of a gate that is entered and left alone, the kernel learns nothing.
+constexpr uint32_t kGateFree = 0;
+constexpr uint32_t kGateTaken = 1;
+constexpr uint32_t kGateAwaited = 2;  // taken, and another thread waits
+
 std::string Hex(uint64_t number, int digits) {
   std::string out;
   for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) {
@@ -41,7 +46,7 @@ std::string Hex(uint64_t number, int digits) {
 
 LockFile::Impl::~Impl() {
   CheckFork();
-  if (mine_.load() && gate_.load() != 0) {
+  if (mine_.load() && gate_.load() != kGateFree) {
     g_releases.fetch_add(1, std::memory_order_acq_rel);
     Report(backend().Release(hold_));
   }
@@ -58,24 +63,26 @@ void LockFile::Impl::CheckFork() {
   mine_.store(false);
   pending_ = Status::Ok();
   me_ = Owner{};
+  hold_.record.clear();
   watched_ = Watched{};
   (void)waiter_.release();  // its descriptors are the parent's
-  gate_.store(0);
+  gate_.store(kGateFree);
   pid_.store(os_.Pid());
 }
 
 Status LockFile::Impl::EnterGate(Deadline deadline) {
-  for (uint32_t free = 0; !gate_.compare_exchange_strong(free, 1); free = 0) {
+  uint32_t free = kGateFree;
+  if (gate_.compare_exchange_strong(free, kGateTaken)) return Status::Ok();
+  while (gate_.exchange(kGateAwaited) != kGateFree) {
     if (deadline.passed(os_.Now())) return Refused(deadline);
-    os_.WaitWhile(&gate_, 1, deadline.at());
+    os_.WaitWhile(&gate_, kGateAwaited, deadline.at());
   }
   return Status::Ok();
 }
 
 void LockFile::Impl::LeaveGate() {
   const std::unique_ptr<Waiter> done = std::move(waiter_);
-  gate_.store(0);
-  os_.WakeAll(&gate_);
+  if (gate_.exchange(kGateFree) == kGateAwaited) os_.WakeAll(&gate_);
 }
 
 Status LockFile::Impl::Acquire(Deadline deadline, Again again) {
@@ -136,15 +143,25 @@ Status LockFile::Impl::PrepareHold() {
     me_.token.resize(kObjectDigits);
     tail_ = TicketTail(me_);
   }
-  Owner owner = me_;
+  const int64_t thread_id = os_.ThreadId();
+  const int64_t since = os_.WallSeconds();
   stamp_ = std::max(stamp_ + 1, Stamp(os_.Now()));
-  owner.token += Hex(stamp_, kTokenLength - kObjectDigits);
-  owner.thread_id = os_.ThreadId();
-  owner.since = os_.WallSeconds();
-  owner.lease = options_.lease;
-  hold_.record = FormatRecord(owner);
-  hold_.ticket = owner.token + "." + tail_;
-  hold_.token = std::move(owner.token);
+  std::string token = me_.token + Hex(stamp_, kTokenLength - kObjectDigits);
+  if (hold_.record.empty() || me_.thread_id != thread_id ||
+      me_.since != since) {
+    me_.thread_id = thread_id;
+    me_.since = since;
+    Owner owner = me_;
+    owner.token = token;
+    owner.lease = options_.lease;
+    hold_.record = FormatRecord(owner);
+    hold_.ticket = token + "." + tail_;
+  } else {
+    // All but the token is as it was.
+    hold_.record.replace(hold_.record.find(hold_.token), kTokenLength, token);
+    hold_.ticket.replace(0, kTokenLength, token);
+  }
+  hold_.token = std::move(token);
   hold_.prepared = false;
   hold_.queued = false;
   hold_.look_first = false;
@@ -199,12 +216,14 @@ Status LockFile::Impl::Refused(Deadline deadline) {
 }
 
 Status LockFile::Impl::Contend(Deadline deadline) {
+  const Crowd::Guess guess =
+      deadline.may_wait() ? LetWokenGoFirst() : Crowd::Guess::kNobody;
   Status status = PrepareHold();
   if (!status.ok()) return status;
   line_.Begin();
   competes_ = lined_up_ = told_ = suspect_ = false;
   Take take = Take::kHeld;
-  if (!deadline.may_wait() || !StandsBack()) {
+  if (guess == Crowd::Guess::kNobody || !StandsBack()) {
     status = TryOnce(&take);
     if (!status.ok() || take == Take::kTaken) return status;
   }
@@ -215,20 +234,25 @@ Status LockFile::Impl::Contend(Deadline deadline) {
   return WaitForTurn(deadline);
 }
 
+// Whether others may wait. The first thing that is done: the woken one may have
+// been put on this very processor, and gets it, and so the lock, when we sleep.
+// Yielding would cost us more, later.
+Crowd::Guess LockFile::Impl::LetWokenGoFirst() {
+  if (backend().line() == nullptr) return Crowd::Guess::kNobody;
+  const os::TimePoint now = os_.Now();
+  const Crowd::Guess guess =
+      os_.local<Crowd>().Expect(backend().lock_path(), now);
+  if (guess == Crowd::Guess::kWoken) {
+    // It may hold the lock as long as we did.
+    os_.WaitEvent(-1, -1, now + std::clamp(held_ / 4, kNap, kLongNap));
+  }
+  return guess;
+}
+
 // Whether others are to have the lock first, though it may be free.
 bool LockFile::Impl::StandsBack() {
-  const LockNames* names = backend().line();
-  if (names == nullptr) return false;
   const std::string& lock_path = backend().lock_path();
-  const Crowd::Guess guess = os_.local<Crowd>().Expect(lock_path, os_.Now());
-  if (guess == Crowd::Guess::kNobody) return false;
-  if (guess == Crowd::Guess::kWoken) {
-    // The woken one may have been put on this very processor, and gets it, and
-    // so the lock, when we sleep. Yielding would cost us more, later.
-    // It may hold the lock as long as we did.
-    os_.WaitEvent(-1, -1, os_.Now() + std::clamp(held_ / 4, kNap, kLongNap));
-  }
-  line_.Look(*names, hold_.ticket);
+  line_.Look(*backend().line(), hold_.ticket);
   os_.local<Crowd>().Found(lock_path, line_.behind());
   lined_up_ = line_.behind() && backend().Queue(hold_).ok();
   full_look_ = os_.Now() + line_.Patience();

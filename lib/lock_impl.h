@@ -86,6 +86,7 @@ class LockFile::Impl {
   void LeaveGate();
   Status Contend(Deadline deadline);
   Status WaitForTurn(Deadline deadline);
+  Crowd::Guess LetWokenGoFirst();
   bool StandsBack();
   bool LineUp();
   bool AwaitLock(Deadline deadline, os::Clock::duration look_again);

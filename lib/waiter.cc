@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace lockfile {
@@ -16,14 +17,32 @@ constexpr Deadline::Duration kLongestSleep = milliseconds(100);
 constexpr Deadline::Duration kFirstWatched = milliseconds(2);
 constexpr Deadline::Duration kLongestWatched = milliseconds(250);
 
+// What a wait has left behind, for the next one to use or to clear away.
+struct Leftover {
+  int watch_fd = -1;
+  int watch = -1;
+  int holder_fd = -1;
+};
+
+void ClearAway(os::Os& os, Leftover& old) {
+  if (old.holder_fd >= 0) os.Close(std::exchange(old.holder_fd, -1));
+  if (old.watch >= 0)
+    os.WatchRemove(old.watch_fd, std::exchange(old.watch, -1));
+}
+
 // inotify instances of this process, kept because closing one takes the kernel
-// some milliseconds (it waits for a grace period of its own).
+// some milliseconds (it waits for a grace period of its own). A wait ends where
+// the next holder is about to get this processor, so that clearing up is left
+// to the next wait; but for one at a time, or many threads' would pile up.
 struct WatchPool : os::ProcessLocal {
   std::mutex mutex;
   std::vector<int> idle;
+  Leftover uncleared;
 
   int Get(os::Os& os) {
     const std::lock_guard guard(mutex);
+    ClearAway(os, uncleared);
+    if (uncleared.watch_fd >= 0) return std::exchange(uncleared.watch_fd, -1);
     if (idle.empty()) {
       const os::SysResult opened = os.WatchOpen();
       return opened.ok() ? static_cast<int>(opened.value) : -1;
@@ -33,24 +52,28 @@ struct WatchPool : os::ProcessLocal {
     return fd;
   }
 
-  void Put(int fd) {
+  void Put(os::Os& os, Leftover left) {
     const std::lock_guard guard(mutex);
-    idle.push_back(fd);
+    if (uncleared.watch_fd < 0) {
+      uncleared = left;
+      return;
+    }
+    ClearAway(os, left);
+    idle.push_back(left.watch_fd);
   }
 };
 
 }  // namespace
 
 Waiter::Waiter(os::Os& os, bool local)
-    : os_(os), local_(local), slice_(local ? kFirstWatched : kFirstSlice) {
-  os_.Random(&random_, sizeof random_);
-}
+    : os_(os), local_(local), slice_(local ? kFirstWatched : kFirstSlice) {}
 
 Waiter::~Waiter() {
-  ForgetHolder();
-  if (watch_fd_ < 0) return;
-  if (watch_ >= 0) os_.WatchRemove(watch_fd_, watch_);
-  os_.local<WatchPool>().Put(watch_fd_);
+  if (watch_fd_ < 0) {
+    ForgetHolder();
+  } else {
+    os_.local<WatchPool>().Put(os_, {watch_fd_, watch_, holder_fd_});
+  }
 }
 
 Waiter::Watched Waiter::Watch(const std::string& path) {
@@ -104,6 +127,7 @@ Deadline::Duration Waiter::NextSlice() {
 }
 
 Deadline::Duration Waiter::Spread(Deadline::Duration slice) {
+  if (random_ == 0) os_.Random(&random_, sizeof random_);
   random_ = random_ * 6364136223846793005 + 1442695040888963407;
   const auto eighths = 6 + static_cast<int64_t>((random_ >> 33) % 5);
   return slice / 8 * eighths;
