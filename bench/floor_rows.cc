@@ -34,10 +34,10 @@ constexpr Step kMkdirSteps[] = {
     {Op::kRemoveDir, Name::kLock},
 };
 
-// A private link, then the lock with the same text; does it read back?
+// A private link, which gets the lock's name, too; does it read back?
 constexpr Step kSymlinkSteps[] = {
     {Op::kSymlink, Name::kTicket},
-    {Op::kSymlink, Name::kLock},
+    {Op::kLink, Name::kLock},
     {Op::kReadLink, Name::kLock},
     // release
     {Op::kReadLink, Name::kLock},
@@ -45,21 +45,19 @@ constexpr Step kSymlinkSteps[] = {
     {Op::kUnlink, Name::kLock},
 };
 
-// A private file, then the lock with the same text; does it read back?
+// A private file, then the lock with the same text; is it the one at the path?
+// Does it read back? Away with both.
 constexpr Step kExclSteps[] = {
     {Op::kOpenNew, Name::kTicket},
     {Op::kWrite},
     {Op::kClose},
     {Op::kOpenNew, Name::kLock},
     {Op::kWrite},
-    {Op::kClose},
-    {Op::kOpenRead, Name::kLock},
     {Op::kFstat},
-    {Op::kRead},
+    {Op::kLstat, Name::kLock},
     {Op::kClose},
     // release
     {Op::kOpenRead, Name::kLock},
-    {Op::kFstat},
     {Op::kRead},
     {Op::kClose},
     {Op::kUnlink, Name::kTicket},

@@ -29,11 +29,6 @@
 namespace lockfile {
 namespace {
 
-bool HasNoLinks(int error) {
-  return error == EPERM || error == ENOTSUP || error == ENOSYS ||
-         error == EMLINK;
-}
-
 class LinkBackend : public SoftFile {
  public:
   LinkBackend(os::Os& os, const std::string& lock_path, const Options& options)

@@ -44,8 +44,10 @@ int ReadRecordFile(os::Os& os, const std::string& path, std::string* text,
   if (!opened.ok()) return opened.error;
   const int fd = static_cast<int>(opened.value);
   std::array<char, kReadSize> buffer;
-  int error = os.Fstat(fd, info).error;
-  if (error == 0 && info->type != os::FileType::kRegular) error = ENOTSUP;
+  int error = info != nullptr ? os.Fstat(fd, info).error : 0;
+  if (error == 0 && info != nullptr && info->type != os::FileType::kRegular) {
+    error = ENOTSUP;
+  }
   if (error == 0) {
     const os::SysResult read = os.ReadStart(fd, buffer.data(), buffer.size());
     error = read.error;

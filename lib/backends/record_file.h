@@ -19,7 +19,8 @@ Status WriteRecordFile(os::Os& os, const std::string& path,
 
 // Reads the first part of a regular file, enough for a record of ours. 0 or an
 // errno; ELOOP for a symbolic link, ENOTSUP for what is no regular file. Does
-// not block on a FIFO and follows nothing.
+// not block on a FIFO and follows nothing. `info` null: what kind of file it is
+// is not asked.
 int ReadRecordFile(os::Os& os, const std::string& path, std::string* text,
                    os::FileInfo* info);
 

@@ -15,6 +15,11 @@ constexpr int kVanishings = 3;         // in a row: the filesystem lies
 
 }  // namespace
 
+bool HasNoLinks(int error) {
+  return error == EPERM || error == ENOTSUP || error == ENOSYS ||
+         error == EMLINK;
+}
+
 SoftFile::SoftFile(os::Os& os, const std::string& lock_path,
                    const Options& options)
     : Backend(os, lock_path, options),

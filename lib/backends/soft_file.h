@@ -34,6 +34,9 @@
 
 namespace lockfile {
 
+// Whether this errno of link(2) says that there are no hard links here.
+[[nodiscard]] bool HasNoLinks(int error);
+
 class SoftFile : public Backend {
  public:
   Status TryTake(const Hold& hold, Take* take) final;

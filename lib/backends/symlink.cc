@@ -2,6 +2,9 @@
 //
 // Mechanism: symlink(2) fails if the name exists. The lock appears with its
 // owner's record in it, at once and whole, and nothing has to be opened.
+// On a disk of this host the ticket, which is such a link already, gets
+// PATH.lock as its second name, where it can: a text as long as a record has a
+// block of its own, and to make that takes longer than all the rest.
 // Needs: symbolic links.
 // Weaknesses: a link has no content beside its text, so it cannot be written
 // by halves, but tools that follow links complain of a broken one. Not on FAT
@@ -33,7 +36,10 @@ class SymlinkBackend final : public SoftFile {
   }
 
   int Place(const Hold& hold, const std::string& ticket) override {
-    (void)ticket;
+    if (local_) {
+      const int error = os_.Link(ticket.c_str(), lock_path_.c_str()).error;
+      if (!HasNoLinks(error)) return error;
+    }
     return os_.Symlink(hold.record.c_str(), lock_path_.c_str()).error;
   }
 
