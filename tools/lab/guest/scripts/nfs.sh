@@ -12,6 +12,8 @@ nfs_up() {
   local -a modules=(nfsd nfsv4 auth_rpcgss)
   ! is_v3 || modules=(nfsd nfsv3 lockd)
   load_modules "${modules[@]}"
+  # Else it is 50 s, for as long as which whoever wants a lock of NFSv3 hangs.
+  ! is_v3 || echo "$kLease" >/proc/sys/fs/nfs/nlm_grace_period
   nfs_state /var/lib/nfs
   mount -t nfsd nfsd /proc/fs/nfsd
   mkdir -p /run/rpc_pipefs
