@@ -314,6 +314,31 @@ TEST_F(LabTest, WhatRunsSideBySideIsToldOneAfterTheOtherAndKept) {
   EXPECT_EQ(variants, (std::set<std::string>{"tmpfs", "bind", "overlay"}));
 }
 
+// From a store of its own: it comes with what lies beside it.
+TEST_F(LabTest, WhatAGuestFindsComesToTheOtherResults) {
+  if (!Missing("nfs4.2").empty()) GTEST_SKIP() << Missing("nfs4.2");
+  const std::string results = dir_ / "results";
+  Program program(
+      LocklabArgv({"check", "--fs=nfs4.2", "--backend=flock",
+                   "--filter=^exclusion.two_proc", "--out=" + results}),
+      Prepare());
+  const Ended ended = program.Wait(300s);
+  ASSERT_EQ(ended.code, kExitOk) << ended.out << ended.err;
+  const Ended list =
+      Run({"report", "--results=" + results, "--list", "--format=json"});
+  const json runs = json::parse(list.out).at("runs");
+  ASSERT_EQ(runs.size(), 1u) << list.out;
+  EXPECT_EQ(runs[0]["variant"], "nfs4.2");
+  EXPECT_EQ(runs[0]["state"], "finished");
+  const std::string id = runs[0]["run_id"];
+  EXPECT_TRUE(fs::exists(results + "/runs/" + id + "/history/flock"));
+  const Ended bundle = Run(
+      {"report", "--results=" + results, "--bundle=" + dir_ / "bundle.tar.gz"});
+  EXPECT_EQ(bundle.code, kExitOk) << bundle.err;
+  EXPECT_EQ(Run({"report", "--verify=" + dir_ / "bundle.tar.gz"}).code,
+            kExitOk);
+}
+
 TEST_F(LabTest, AWrongFlagIsSaidOnceSideBySide) {
   if (!Missing("tmpfs").empty()) GTEST_SKIP() << Missing("tmpfs");
   const Ended ended = Run({"check", kThree, "--jobs=3", "--backend=nosuch"});

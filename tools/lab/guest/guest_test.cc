@@ -4,7 +4,9 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <grp.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -143,6 +145,34 @@ TEST_F(GuestTest, TwoClientsOfOneSmbAndSignalsAreHandedOn) {
   EXPECT_EQ(end->code, 3) << end->Describe();
   EXPECT_EQ(proc::ReadWhole(out()), "cifs\nfile\ncheck 0\nwaits\ntold\n");
   EXPECT_FALSE(AnyProcessOf(scratch()));
+}
+
+// Root's files are somebody else's in the namespace that such a guest is in.
+TEST_F(GuestTest, AUserWhoIsNotRootHasOneToo) {
+  if (geteuid() != 0) GTEST_SKIP() << "no other users to try";
+  constexpr uid_t kNobody = 65534;
+  const proc::TempDir open_to_all("/tmp");
+  chmod(open_to_all.path().c_str(), 0755);
+  GuestPlan plan = Plan("nfs vers=4.2", {"bash", "-c", R"(
+                         id -u; findmnt -no FSTYPE /mnt/a; touch /mnt/a/file)"});
+  plan.job.locklab = open_to_all / "locklab";
+  std::filesystem::copy_file("tools/locklab/locklab", plan.job.locklab);
+  plan.job.scratch = open_to_all / "scratch";
+  std::filesystem::create_directory(plan.job.scratch);
+  ASSERT_EQ(chown(plan.job.scratch.c_str(), kNobody, kNobody), 0);
+  proc::Child run = proc::Child::Spawn([&plan] {
+    if (chdir("/") != 0 || setgroups(0, nullptr) != 0 || setgid(kNobody) != 0 ||
+        setuid(kNobody) != 0) {
+      return 99;
+    }
+    const Result result = RunGuest(plan);
+    std::fputs(result.trouble.c_str(), stderr);
+    return result.code;
+  });
+  const auto end = run.Wait(proc::In(2 * kLong));
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->code, 0) << end->Describe();
+  EXPECT_EQ(proc::ReadWhole(out()), "0\nnfs4\n") << proc::ReadWhole(err());
 }
 
 TEST_F(GuestTest, NothingOutlivesARunThatIsKilled) {
