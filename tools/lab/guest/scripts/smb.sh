@@ -33,7 +33,7 @@ END
 
 smb_up() {
   load_modules cifs cmac gcm ccm
-  mkdir -p /run/samba/{private,state,cache,lock,ncalrpc}
+  mkdir -p /run/samba/{private,state,cache,lock,ncalrpc} /var/log/samba
   smb_conf >"$kSmbConf"
   printf 'secret\nsecret\n' | smbpasswd -c "$kSmbConf" -s -a root ||
     die "smbpasswd failed"
