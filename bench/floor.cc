@@ -3,14 +3,18 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -70,10 +74,21 @@ class FreshPath {
   std::vector<size_t> ends_;
 };
 
+// As the library sees it: what it does not know it takes for remote.
+bool IsOnDisk(const std::string& dir) {
+  static constexpr uint32_t kOthers[] = {TMPFS_MAGIC,      RAMFS_MAGIC,
+                                         NFS_SUPER_MAGIC,  FUSE_SUPER_MAGIC,
+                                         CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC};
+  struct statfs found {};
+  return statfs(dir.c_str(), &found) == 0 &&
+         std::ranges::find(kOthers, static_cast<uint32_t>(found.f_type)) ==
+             std::end(kOthers);
+}
+
 class StepFloor final : public Floor {
  public:
   StepFloor(const FloorRow& row, const std::string& dir)
-      : steps_(row.steps),
+      : steps_(StepsIn(dir, row)),
         lock_(dir + (row.backend == "pid" ? "/resource" : "/resource.lock")),
         lock_entry_(lock_ + "/@"),
         ticket_(lock_ + ".@" + kMaker),
@@ -170,6 +185,8 @@ class StepFloor final : public Floor {
                    open(path, O_WRONLY | O_CREAT | O_EXCL | kCommonFlags, 0666);
       case Op::kOpenLock:
         return fd_ = open(path, O_RDWR | kQuietFlags);
+      case Op::kOpenPlace:
+        return fd_ = open(path, O_PATH | O_DIRECTORY | kCommonFlags);
       case Op::kOpenRead:
         return fd_ = open(path, O_RDONLY | kQuietFlags);
       case Op::kLink:
@@ -197,7 +214,7 @@ class StepFloor final : public Floor {
   inline static const std::string kSymlinkText{
       kRecord.substr(0, kRecord.size() - 1)};
 
-  const std::span<const Step> steps_;
+  const std::vector<Step> steps_;
   const std::string lock_;
   FreshPath lock_entry_;
   FreshPath ticket_;
@@ -209,6 +226,12 @@ class StepFloor final : public Floor {
 };
 
 }  // namespace
+
+std::vector<Step> StepsIn(const std::string& dir, const FloorRow& row) {
+  std::vector<Step> steps(row.steps.begin(), row.steps.end());
+  if (!IsOnDisk(dir)) std::erase_if(steps, [](auto& s) { return s.on_disk; });
+  return steps;
+}
 
 std::unique_ptr<Floor> MakeFloor(std::string_view backend,
                                  const std::string& dir) {

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace locklab::bench {
 
@@ -25,6 +26,7 @@ enum class Op {
   kOpenNew,   // O_CREAT | O_EXCL, to write
   kOpenLock,  // to lock; it exists
   kOpenRead,
+  kOpenPlace,  // nothing but its place in the tree
   kWrite,
   kMark,  // the first byte
   kRead,
@@ -50,6 +52,7 @@ enum class Op {
 struct Step {
   Op op;
   Name name = Name::kNone;
+  bool on_disk = false;  // not done in memory
 };
 
 struct FloorRow {
@@ -59,6 +62,9 @@ struct FloorRow {
 
 // A row for each backend that makes its system calls itself: all but sqlite.
 [[nodiscard]] std::span<const FloorRow> FloorRows();
+// Those steps of a row that are taken in this directory.
+[[nodiscard]] std::vector<Step> StepsIn(const std::string& dir,
+                                        const FloorRow& row);
 // nullptr: there is none.
 [[nodiscard]] const FloorRow* FindFloor(std::string_view backend);
 

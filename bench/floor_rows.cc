@@ -6,6 +6,8 @@
 namespace locklab::bench {
 namespace {
 
+constexpr bool kOnDisk = true;
+
 // A private file with the record, hard-linked into place; is it the same one?
 // Is it still? Away with both. (pid: the same.)
 constexpr Step kLinkSteps[] = {
@@ -22,6 +24,7 @@ constexpr Step kLinkSteps[] = {
 };
 
 // A private directory with an entry, renamed into place; is the entry there?
+// On a disk, what rmdir would free is left to the close.
 constexpr Step kMkdirSteps[] = {
     {Op::kMakeDir, Name::kTicket},
     {Op::kOpenNew, Name::kTicketEntry},
@@ -30,8 +33,10 @@ constexpr Step kMkdirSteps[] = {
     {Op::kRename, Name::kLock},
     {Op::kLstat, Name::kLockEntry},
     // release
+    {Op::kOpenPlace, Name::kLock, kOnDisk},
     {Op::kUnlink, Name::kLockEntry},
     {Op::kRemoveDir, Name::kLock},
+    {Op::kClose, Name::kNone, kOnDisk},
 };
 
 // A private link, which gets the lock's name, too; does it read back?
@@ -120,6 +125,7 @@ std::string_view CallName(Op op) {
     case Op::kOpenNew:
     case Op::kOpenLock:
     case Op::kOpenRead:
+    case Op::kOpenPlace:
       return "Open";
     case Op::kWrite:
     case Op::kMark:

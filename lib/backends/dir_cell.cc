@@ -55,7 +55,8 @@ DirCell::DirCell(os::Os& os, const std::string& lock_path, LockNames aside,
                  const Options& options, Peers peers)
     : Backend(os, lock_path, options),
       names_(std::move(aside)),
-      local_(IsLocalFilesystem(os, names_.directory())),
+      storage_(StorageOf(os, names_.directory())),
+      local_(storage_ != Storage::kRemote),
       dir_mode_(options.mode.has_value() ? DirMode(*options.mode) : 0777),
       replaces_(peers == Peers::kOursOnly) {}
 
@@ -152,7 +153,7 @@ Status DirCell::TryTake(const Hold& hold, Take* take) {
 Status DirCell::Unseen(const Hold& hold, int placed, int looked) {
   if (looked != ENOENT && looked != ENOTDIR) {
     // It may be there all the same: nobody but us would ever remove it.
-    (void)Release(hold);
+    (void)TakeOutMine(hold);
     return Status::Failed("look at", lock_path_, looked);
   }
   if (placed != 0) {
@@ -190,7 +191,19 @@ int DirCell::TakeOut(const std::string& entry, const std::string& aside) {
   return moved == ENOENT ? ENOENT : os_.Unlink(entry.c_str()).error;
 }
 
+// Whoever lets go of a removed directory last gives back its blocks, which may
+// take a disk longer than all the rest. While rmdir does that, nobody gets
+// another directory into the place; so it is left to the close.
 Status DirCell::Release(const Hold& hold) {
+  if (replaces_ || storage_ != Storage::kDisk) return TakeOutMine(hold);
+  constexpr int kFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  const os::SysResult opened = os_.Open(lock_path_.c_str(), kFlags, 0);
+  Status status = TakeOutMine(hold);
+  if (opened.ok()) os_.Close(static_cast<int>(opened.value));
+  return status;
+}
+
+Status DirCell::TakeOutMine(const Hold& hold) {
   const std::string entry = lock_path_ + "/" + hold.ticket;
   const int gone = TakeOut(entry, names_.Ticket(hold.ticket));
   if (gone == ENOENT || gone == ENOTDIR) {

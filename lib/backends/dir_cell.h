@@ -59,14 +59,16 @@ class DirCell final : public Backend {
   Status LookInside(const std::vector<std::string>& entries, Sight* sight,
                     bool* again);
   Status Unseen(const Hold& hold, int placed, int looked);
-  // Removes the directory that has lost its owner, and what strangers put in.
   // Removes an entry of the lock directory; returns 0 or an errno.
   int TakeOut(const std::string& entry, const std::string& aside);
+  Status TakeOutMine(const Hold& hold);
+  // Removes the directory that has lost its owner, and what strangers put in.
   Status RemoveOwnerless(const std::string& aside);
   Status BreakUnreadable(Broke* broke);
   void MoveStrangersOut(const std::string& aside);
 
   const LockNames names_;
+  const Storage storage_;
   const bool local_;
   const mode_t dir_mode_;
   const bool replaces_;           // place by rename(2) rather than NOREPLACE

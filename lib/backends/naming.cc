@@ -171,10 +171,10 @@ std::string_view LockNames::Tail(std::string_view entry) const {
   return entry.substr(stem_.size());
 }
 
-bool IsLocalFilesystem(os::Os& os, const std::string& directory) {
-  static constexpr auto kLocal = std::to_array<int64_t>({
-      TMPFS_MAGIC,
-      RAMFS_MAGIC,
+Storage StorageOf(os::Os& os, const std::string& directory) {
+  static constexpr auto kMemory =
+      std::to_array<int64_t>({TMPFS_MAGIC, RAMFS_MAGIC});
+  static constexpr auto kDisk = std::to_array<int64_t>({
       EXT4_SUPER_MAGIC,
       XFS_SUPER_MAGIC,
       BTRFS_SUPER_MAGIC,
@@ -189,11 +189,13 @@ bool IsLocalFilesystem(os::Os& os, const std::string& directory) {
       0xca451a4e /* bcachefs */,
   });
   const os::SysResult type = os.FilesystemType(directory.c_str());
+  if (!type.ok()) return Storage::kRemote;
   // f_type is signed on some platforms: compare what all have in common.
-  return type.ok() && std::ranges::any_of(kLocal, [&](int64_t magic) {
-           return static_cast<uint32_t>(magic) ==
-                  static_cast<uint32_t>(type.value);
-         });
+  const auto is = [&](int64_t magic) {
+    return static_cast<uint32_t>(magic) == static_cast<uint32_t>(type.value);
+  };
+  if (std::ranges::any_of(kMemory, is)) return Storage::kMemory;
+  return std::ranges::any_of(kDisk, is) ? Storage::kDisk : Storage::kRemote;
 }
 
 std::vector<std::string> FindDeadTickets(os::Os& os, const LockNames& names) {

@@ -79,9 +79,14 @@ class LockNames {
   std::string stem_path_;  // "/d/x.lock."
 };
 
-// Whether the directory is on a filesystem of this host alone, where a look
-// is fresh and inotify tells of every change. Unknown ones count as remote.
-[[nodiscard]] bool IsLocalFilesystem(os::Os& os, const std::string& directory);
+// Where a directory is: on a filesystem of this host alone, where a look is
+// fresh and inotify tells of every change, or not. Unknown ones count as remote.
+enum class Storage { kRemote, kMemory, kDisk };
+[[nodiscard]] Storage StorageOf(os::Os& os, const std::string& directory);
+[[nodiscard]] inline bool IsLocalFilesystem(os::Os& os,
+                                            const std::string& directory) {
+  return StorageOf(os, directory) != Storage::kRemote;
+}
 
 // The tickets for this lock that dead processes left. Looks at a bounded number
 // of entries, the oldest first, and asks about a few living processes at most.
