@@ -133,7 +133,7 @@ class LockFile::Impl {
   bool told_ = false;  // and what ended the last wait: a sign that told of it,
   bool suspect_ = false;  // or time or a death, so that all is worth a look.
   // (gate) Of the last wait: to clear up its watches takes longer than to take
-  // the lock, so that it is left to the release.
+  // the lock, so that it is left to the release, and there to the next wait.
   std::unique_ptr<Waiter> waiter_;
   bool collected_ = false;  // (gate)
 
