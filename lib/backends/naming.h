@@ -80,7 +80,8 @@ class LockNames {
 };
 
 // Where a directory is: on a filesystem of this host alone, where a look is
-// fresh and inotify tells of every change, or not. Unknown ones count as remote.
+// fresh and inotify tells of every change, or not. Unknown ones count as
+// remote.
 enum class Storage { kRemote, kMemory, kDisk };
 [[nodiscard]] Storage StorageOf(os::Os& os, const std::string& directory);
 [[nodiscard]] inline bool IsLocalFilesystem(os::Os& os,
