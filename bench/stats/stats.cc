@@ -11,7 +11,7 @@ namespace locklab::stats {
 namespace {
 
 constexpr int kResamples = 2000;
-constexpr int kPermutations = 999;
+constexpr int kPermutations = 999;  // at least
 // Of both sides together, for the exact distribution.
 constexpr size_t kSmall = 60;
 
@@ -90,7 +90,10 @@ std::vector<double> Resample(std::span<const double> samples,
 // Of one segment: sums of distances, so that each split costs little.
 class Segment {
  public:
-  explicit Segment(std::vector<double> values) : values_(std::move(values)) {}
+  explicit Segment(std::vector<double> values)
+      : values_(std::move(values)),
+        width_(values_.size() + 1),
+        sums_(width_ * width_) {}
 
   struct Split {
     size_t at = 0;
@@ -98,33 +101,23 @@ class Segment {
   };
 
   // The split whose sides are most unlike: the scaled energy distance of
-  // Szekely and Rizzo, with exponent 1.
-  [[nodiscard]] Split Best() const {
+  // Szekely and Rizzo, with exponent 1. The right side may end before the
+  // segment does, or what changes and changes back would hide itself.
+  [[nodiscard]] Split Best() {
+    SumUp();
     const size_t size = values_.size();
-    double left = 0;  // sums of |x - y| over pairs within a side,
-    double right = Within(0, size);
-    double across = 0;  // and between them
     Split best;
-    for (size_t at = 1; at < size; ++at) {
-      const double moved = values_[at - 1];
-      double to_left = 0;
-      double to_right = 0;
-      for (size_t i = 0; i + 1 < at; ++i) {
-        to_left += std::fabs(values_[i] - moved);
+    for (size_t at = kShortestSegment; at + kShortestSegment <= size; ++at) {
+      const double left = Between(0, at, 0, at);
+      for (size_t end = at + kShortestSegment; end <= size; ++end) {
+        const auto m = static_cast<double>(at);
+        const auto n = static_cast<double>(end - at);
+        const double energy =
+            m * n / (m + n) *
+            (2 * Between(0, at, at, end) / (m * n) - left / (m * (m - 1)) -
+             Between(at, end, at, end) / (n * (n - 1)));
+        if (energy > best.energy) best = {at, energy};
       }
-      for (size_t i = at; i < size; ++i) {
-        to_right += std::fabs(values_[i] - moved);
-      }
-      left += to_left;
-      right -= to_right;
-      across += to_right - to_left;
-      if (at < kShortestSegment || size - at < kShortestSegment) continue;
-      const auto m = static_cast<double>(at);
-      const auto n = static_cast<double>(size - at);
-      const double energy = m * n / (m + n) *
-                            (2 * across / (m * n) - left * 2 / (m * (m - 1)) -
-                             right * 2 / (n * (n - 1)));
-      if (energy > best.energy) best = {at, energy};
     }
     return best;
   }
@@ -136,17 +129,25 @@ class Segment {
   }
 
  private:
-  [[nodiscard]] double Within(size_t from, size_t to) const {
-    double sum = 0;
-    for (size_t i = from; i < to; ++i) {
-      for (size_t j = i + 1; j < to; ++j) {
-        sum += std::fabs(values_[i] - values_[j]);
+  // Of all distances from the first i to the first j.
+  double& Sum(size_t i, size_t j) { return sums_[i * width_ + j]; }
+  void SumUp() {
+    for (size_t i = 1; i < width_; ++i) {
+      double row = 0;
+      for (size_t j = 1; j < width_; ++j) {
+        row += std::fabs(values_[i - 1] - values_[j - 1]);
+        Sum(i, j) = Sum(i - 1, j) + row;
       }
     }
-    return sum;
+  }
+  // Of all distances from [a, b) to [c, d).
+  double Between(size_t a, size_t b, size_t c, size_t d) {
+    return Sum(b, d) - Sum(a, d) - Sum(b, c) + Sum(a, c);
   }
 
   std::vector<double> values_;
+  size_t width_;
+  std::vector<double> sums_;
 };
 
 // Where `values` changes, if it does.
@@ -157,8 +158,12 @@ std::optional<size_t> ChangeIn(std::span<const double> values, double alpha,
   const Segment::Split found = segment.Best();
   if (found.at == 0) return std::nullopt;
   int as_good = 0;
-  const int most = static_cast<int>(alpha * (kPermutations + 1)) - 1;
-  for (int i = 0; i < kPermutations; ++i) {
+  // So many that at least the best of all is as unlikely as alpha.
+  const int permutations =
+      std::max(kPermutations, static_cast<int>(std::ceil(1 / alpha)) - 1);
+  const int most =
+      std::max(static_cast<int>(alpha * (permutations + 1) + 1e-9) - 1, 0);
+  for (int i = 0; i < permutations; ++i) {
     segment.Shuffle(random);
     if (segment.Best().energy >= found.energy && ++as_good > most) {
       return std::nullopt;

@@ -83,9 +83,9 @@ struct CompareOptions {
                                 std::span<const double> second, uint64_t seed);
 
 // Where a series of numbers in order of time changes its distribution: each the
-// index of the first of the new ones. E-divisive with medians of energy
+// index of the first of the new ones. E-divisive by energy
 // distances (Matteson and James 2014), significance by permutation, segments
-// of at least `kShortestSegment`.
+// of at least `kShortestSegment`. Time: n^2 for each of 1 / alpha permutations.
 inline constexpr size_t kShortestSegment = 5;
 [[nodiscard]] std::vector<size_t> ChangePoints(std::span<const double> series,
                                                double alpha, uint64_t seed);

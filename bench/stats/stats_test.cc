@@ -124,6 +124,13 @@ TEST(ChangePoints, NamesTheFirstOfTheNew) {
   EXPECT_EQ(ChangePoints(series, 0.01, 1), (std::vector<size_t>{20, 35}));
 }
 
+TEST(ChangePoints, ShowWhatChangesAndChangesBack) {
+  std::vector<double> series = Times(12, 100, 1);
+  for (const double value : Times(13, 150, 2)) series.push_back(value);
+  for (const double value : Times(15, 100, 3)) series.push_back(value);
+  EXPECT_EQ(ChangePoints(series, 0.0002, 1), (std::vector<size_t>{12, 25}));
+}
+
 TEST(ChangePoints, AreNotFoundInNoise) {
   int alarms = 0;
   for (uint64_t seed = 0; seed < 50; ++seed) {
