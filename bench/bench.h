@@ -6,9 +6,10 @@
 //   handoff/BACKEND             from release() invoked in one process to
 //                               acquire() returned in the one that waits, and
 //                               in turns with it the floor: from unlink(2) to
-//                               the return of read(2) on inotify. p50_ns,
-//                               p99_ns, floor_p50_ns, floor_p99_ns, ratio (of
-//                               the medians)
+//                               the return of read(2) on inotify, and a byte
+//                               through a pipe. p50_ns, p99_ns, floor_p50_ns,
+//                               floor_p99_ns, pipe_p50_ns, ratio (of the
+//                               medians, to the floor)
 //   judge/ACTORS/files          the judgement of a history in log files:
 //                               items_per_second are events
 //   judge/ACTORS/sweep          the same of events in memory

@@ -89,6 +89,8 @@ TEST_F(BenchProgram, MeasuresEveryBackendBesideItsFloor) {
     if (name.starts_with("handoff/")) {
       EXPECT_GT(run["p50_ns"], 0) << name;
       EXPECT_GE(run["p99_ns"], run["p50_ns"]) << name;
+      EXPECT_GT(run["floor_p50_ns"], 0) << name;
+      EXPECT_GT(run["pipe_p50_ns"], 0) << name;
     }
   }
   std::set<std::string> expected = {"record/event", "record/fcntl/2",

@@ -51,12 +51,13 @@ double TableReporter::Median(const std::string& what) const {
 
 std::string TableReporter::Table() const {
   constexpr std::string_view kRow =
-      "| {:<7} | {:>9} | {:>9} | {:>5} | {:>9} | {:>9} | {:>9} | {:>5} |\n";
+      "| {:<7} | {:>9} | {:>9} | {:>5} | {:>9} | {:>9} | {:>9} | {:>5} | {:>9} "
+      "|\n";
   std::string table =
       fmt::format(kRow, "backend", "lock", "floor", "ratio", "handoff", "p99",
-                  "floor", "ratio") +
+                  "floor", "ratio", "pipe") +
       fmt::format(kRow, "-------", "--------:", "--------:", "----:",
-                  "--------:", "--------:", "--------:", "----:");
+                  "--------:", "--------:", "--------:", "----:", "--------:");
   for (const lockfile::BackendRow& row : lockfile::Backends()) {
     const std::string free = fmt::format("uncontended/{}/ratio/", row.name);
     const std::string handoff = fmt::format("handoff/{}/", row.name);
@@ -67,7 +68,8 @@ std::string TableReporter::Table() const {
                          Microseconds(Median(handoff + "p50_ns")),
                          Microseconds(Median(handoff + "p99_ns")),
                          Microseconds(Median(handoff + "floor_p50_ns")),
-                         Ratio(Median(handoff + "ratio")));
+                         Ratio(Median(handoff + "ratio")),
+                         Microseconds(Median(handoff + "pipe_p50_ns")));
   }
   return table;
 }

@@ -27,6 +27,7 @@ Row RowOf(const Series& base, const Series& candidate, const Limits& limits,
           size_t rows) {
   Row row{.backend = base.backend,
           .measure = base.measure,
+          .unit = base.unit,
           .base_ns = stats::Median(base.samples),
           .candidate_ns = stats::Median(candidate.samples)};
   row.comparison = stats::Compare(
@@ -91,12 +92,12 @@ std::vector<std::string> NewlyWrong(const SeriesFile& base,
   return wrong;
 }
 
-std::string Time(double ns) {
-  return report::ShortTime(static_cast<int64_t>(ns));
-}
-
 std::string Percent(double ratio) {
   return fmt::format("{:+.1f} %", 100 * (ratio - 1));
+}
+
+std::string Show(double value, const Row& row) {
+  return ShowValue(value, row.unit);
 }
 
 std::string Word(const Row& row) {
@@ -178,8 +179,8 @@ std::string ToText(const Compared& compared, bool gate) {
     const stats::Comparison& c = row.comparison;
     out += fmt::format(
         "{:<10} {:<20} {:>9} {:>9} {:>9}  {:>19} {:>8.2g} {:>7}  {}\n",
-        row.backend, row.measure, Time(row.base_ns), Time(row.candidate_ns),
-        Percent(c.ratio.ratio),
+        row.backend, row.measure, Show(row.base_ns, row),
+        Show(row.candidate_ns, row), Percent(c.ratio.ratio),
         Percent(c.ratio.low) + " .. " + Percent(c.ratio.high), c.test.p,
         fmt::format("{:.1f} %", 100 * row.noise), Word(row));
   }
@@ -217,8 +218,8 @@ std::string ToMarkdown(const Compared& compared) {
   for (const Row& row : compared.rows) {
     const stats::Comparison& c = row.comparison;
     out += fmt::format("| {} | {} | {} | {} | {} | {} .. {} | {:.2g} | {} |\n",
-                       row.backend, row.measure, Time(row.base_ns),
-                       Time(row.candidate_ns), Percent(c.ratio.ratio),
+                       row.backend, row.measure, Show(row.base_ns, row),
+                       Show(row.candidate_ns, row), Percent(c.ratio.ratio),
                        Percent(c.ratio.low), Percent(c.ratio.high), c.test.p,
                        row.regressed ? "**REGRESSED**" : Word(row));
   }
@@ -241,6 +242,7 @@ std::string ToJson(const Compared& compared, const Limits& limits) {
     const stats::Comparison& c = row.comparison;
     rows.push_back({{"backend", row.backend},
                     {"measure", row.measure},
+                    {"unit", row.unit},
                     {"base_ns", row.base_ns},
                     {"candidate_ns", row.candidate_ns},
                     {"base_samples", c.base_samples},
@@ -279,7 +281,7 @@ std::string ToGithubActionBenchmark(const SeriesFile& file) {
         std::minmax_element(series.samples.begin(), series.samples.end());
     if (series.samples.empty()) continue;
     json.push_back({{"name", series.backend + " " + series.measure},
-                    {"unit", "ns"},
+                    {"unit", series.unit},
                     {"value", stats::Median(series.samples)},
                     {"range", fmt::format("{:.0f} .. {:.0f}", *low, *high)}});
   }
@@ -292,10 +294,11 @@ std::string ToBencher(const SeriesFile& file) {
     const auto [low, high] =
         std::minmax_element(series.samples.begin(), series.samples.end());
     if (series.samples.empty()) continue;
-    json[series.backend + " " + series.measure]["latency"] = {
-        {"value", stats::Median(series.samples)},
-        {"lower_value", *low},
-        {"upper_value", *high}};
+    json[series.backend + " " + series.measure]
+        [series.unit == "ns" ? "latency" : series.unit] = {
+            {"value", stats::Median(series.samples)},
+            {"lower_value", *low},
+            {"upper_value", *high}};
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

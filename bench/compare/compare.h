@@ -18,14 +18,15 @@ struct Limits {
   double alpha = 0.01;
   // A slow-down that is shown matters if it is more than this share of the
   // base, and more than three times the noise floor.
-  double max_regression = 0.1;
+  double max_regression = 0.05;
   uint64_t seed = 1;
 };
 
 struct Row {
   std::string backend;
   std::string measure;
-  double base_ns = 0;  // medians
+  std::string unit = "ns";
+  double base_ns = 0;  // medians, in the unit
   double candidate_ns = 0;
   stats::Comparison comparison = {};
   // Of the base's samples, first against second by turns: A against A.

@@ -84,7 +84,8 @@ TEST(Gate, IsGreenForTheSameAndRedForSlower) {
 }
 
 TEST(Gate, ToleratesWhatIsShownAndSmall) {
-  const Compared little = CompareFiles(FileOf(1), FileOf(2, 1060), {});
+  const Compared little =
+      CompareFiles(FileOf(1), FileOf(2, 1060), {.max_regression = 0.1});
   EXPECT_EQ(little.rows[0].comparison.change, stats::Change::kGreater);
   EXPECT_EQ(Judge(little), kExitOk) << ToText(little, true);
   EXPECT_EQ(

@@ -10,6 +10,8 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "conformance/report/text.h"
+
 namespace locklab::bench {
 namespace {
 
@@ -37,7 +39,8 @@ void RequireUsable(const Json& json, const std::string& name) {
 
 Series SeriesFrom(const Json& json, const std::string& name) {
   Series series{.backend = json.at("backend").get<std::string>(),
-                .measure = json.at("measure").get<std::string>()};
+                .measure = json.at("measure").get<std::string>(),
+                .unit = json.value("unit", "ns")};
   for (const Json& sample : json.at("samples")) {
     const double value =
         sample.is_number() ? sample.get<double>() : std::nan("");
@@ -47,6 +50,10 @@ Series SeriesFrom(const Json& json, const std::string& name) {
                                series.backend, series.measure, sample.dump()));
     }
     series.samples.push_back(value);
+  }
+  if (json.contains("buckets")) {
+    series.buckets =
+        json.at("buckets").get<std::vector<std::pair<int64_t, int64_t>>>();
   }
   return series;
 }
@@ -78,14 +85,14 @@ SeriesFile FileFrom(const Json& json, const std::string& name) {
 
 }  // namespace
 
-std::vector<double>& SeriesFile::At(std::string_view backend,
-                                    std::string_view measure) {
+Series& SeriesFile::SeriesAt(std::string_view backend,
+                             std::string_view measure) {
   for (Series& each : series) {
-    if (each.backend == backend && each.measure == measure) return each.samples;
+    if (each.backend == backend && each.measure == measure) return each;
   }
   series.push_back(
       {.backend = std::string(backend), .measure = std::string(measure)});
-  return series.back().samples;
+  return series.back();
 }
 
 const Series* SeriesFile::Find(std::string_view backend,
@@ -95,6 +102,12 @@ const Series* SeriesFile::Find(std::string_view backend,
         return each.backend == backend && each.measure == measure;
       });
   return found == series.end() ? nullptr : &*found;
+}
+
+std::string ShowValue(double value, const std::string& unit) {
+  if (unit == "ns") return report::ShortTime(static_cast<int64_t>(value));
+  return value < 1000 ? fmt::format("{:.3g} {}", value, unit)
+                      : fmt::format("{:.0f} {}", value, unit);
 }
 
 std::string ToJson(const SeriesFile& file) {
@@ -111,10 +124,12 @@ std::string ToJson(const SeriesFile& file) {
     json["environment"][key] = value;
   }
   for (const Series& series : file.series) {
-    json["series"].push_back({{"backend", series.backend},
-                              {"measure", series.measure},
-                              {"unit", "ns"},
-                              {"samples", series.samples}});
+    Json one = {{"backend", series.backend},
+                {"measure", series.measure},
+                {"unit", series.unit},
+                {"samples", series.samples}};
+    if (!series.buckets.empty()) one["buckets"] = series.buckets;
+    json["series"].push_back(std::move(one));
   }
   for (const Correctness& lock : file.locks) {
     json["locks"].push_back({{"backend", lock.backend},
@@ -133,6 +148,25 @@ SeriesFile FromJson(std::string_view text, const std::string& name) {
     Refuse(name, fmt::format("not readable as what locklab bench leaves: {}",
                              error.what()));
   }
+}
+
+SeriesFile HeaderOf(const report::Context& context) {
+  return {.suite_version = context.suite_version,
+          .command_line = context.command_line,
+          .started = context.started,
+          .seed = context.seed,
+          .environment = {{"suite", context.suite_version},
+                          {"host", context.host},
+                          {"kernel", context.kernel},
+                          {"processors", std::to_string(context.processors)},
+                          {"filesystem", context.filesystem.type}}};
+}
+
+SeriesFile FromRun(const store::BenchRun& run) {
+  SeriesFile file = HeaderOf(run.context);
+  file.series = run.series;
+  file.locks = run.locks;
+  return file;
 }
 
 SeriesFile ReadSeries(const std::string& path) {

@@ -10,27 +10,18 @@
 #include <utility>
 #include <vector>
 
+#include "conformance/report/report.h"
+#include "conformance/store/bench_run.h"
+
 namespace locklab::bench {
 
 inline constexpr int kSeriesSchema = 1;
 
-// Nanoseconds, in the order in which they were taken: less is better.
-struct Series {
-  std::string backend;  // "link"
-  std::string measure;  // "uncontended"
-  std::vector<double> samples = {};
-
-  bool operator==(const Series&) const = default;
-};
-
+// Of a lock and a measure: samples in the order in which they were taken, their
+// unit, and the distribution that they are medians or percentiles of.
+using store::Series;
 // Of a lock: whether what was measured was judged correct.
-struct Correctness {
-  std::string backend;
-  std::string verdict;  // as VerdictName
-  std::string reason;
-
-  bool operator==(const Correctness&) const = default;
-};
+using store::Correctness;
 
 struct SeriesFile {
   std::string suite_version = {};
@@ -44,7 +35,10 @@ struct SeriesFile {
   std::vector<Correctness> locks = {};
 
   // Makes it if there is none yet.
-  std::vector<double>& At(std::string_view backend, std::string_view measure);
+  Series& SeriesAt(std::string_view backend, std::string_view measure);
+  std::vector<double>& At(std::string_view backend, std::string_view measure) {
+    return SeriesAt(backend, measure).samples;
+  }
   [[nodiscard]] const Series* Find(std::string_view backend,
                                    std::string_view measure) const;
 
@@ -57,11 +51,18 @@ class SeriesError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// "24.2 us", "13 calls": three digits.
+[[nodiscard]] std::string ShowValue(double value, const std::string& unit);
+
 [[nodiscard]] std::string ToJson(const SeriesFile& file);
 // `name` is for messages. Throws SeriesError: it is no such file, it is of a
 // newer schema, a sample is not a positive finite number.
 [[nodiscard]] SeriesFile FromJson(std::string_view text,
                                   const std::string& name);
+// Without samples and locks: of a run in `context`.
+[[nodiscard]] SeriesFile HeaderOf(const report::Context& context);
+// Of a run that a results store has.
+[[nodiscard]] SeriesFile FromRun(const store::BenchRun& run);
 // Throws SeriesError, also if it cannot be read.
 [[nodiscard]] SeriesFile ReadSeries(const std::string& path);
 

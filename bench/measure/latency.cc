@@ -32,6 +32,7 @@ struct Box {
   std::atomic<bool> done;
   Buckets lock_ns;
   Buckets floor_ns;
+  Buckets empty_ns;
   char error[512];
 };
 
@@ -67,6 +68,7 @@ bool Cycle(Subject& subject, Box* box) {
 bool Measure(Subject& subject, Floor* floor, Clock::time_point end, Box* box) {
   history::Histogram lock_ns;
   history::Histogram floor_ns;
+  history::Histogram empty_ns;
   for (int i = 0; i < kWarmUp; ++i) {
     if (!Cycle(subject, box)) return false;
   }
@@ -85,9 +87,14 @@ bool Measure(Subject& subject, Floor* floor, Clock::time_point end, Box* box) {
       }
       floor_ns.Record(Since(start));
     }
+    for (int i = 0; i < kBatch; ++i) {
+      const auto start = Clock::now();
+      empty_ns.Record(Since(start));
+    }
   } while (Clock::now() < end);
   Put(lock_ns, &box->lock_ns);
   Put(floor_ns, &box->floor_ns);
+  Put(empty_ns, &box->empty_ns);
   return true;
 }
 
@@ -118,7 +125,8 @@ Latency MeasureLatency(const SubjectFactory& subject, const std::string& dir,
                                              : "the measuring process died"};
     }
     return {.lock_ns = HistogramOf(box->lock_ns),
-            .floor_ns = HistogramOf(box->floor_ns)};
+            .floor_ns = HistogramOf(box->floor_ns),
+            .empty_ns = HistogramOf(box->empty_ns)};
   } catch (const std::system_error& error) {
     return {.error = error.what()};
   }

@@ -14,6 +14,8 @@ namespace locklab::bench {
 struct Latency {
   history::Histogram lock_ns = {};   // empty: see error
   history::Histogram floor_ns = {};  // empty: no floor is known
+  history::Histogram empty_ns =
+      {};  // of the loop itself: two looks at the clock
   std::string error = {};
 };
 

@@ -29,7 +29,7 @@ constexpr auto kSubcommands = std::to_array<Subcommand>({
      .other_mount = true,
      .expect = true,
      .variant = true},
-    {.name = "bench"},
+    {.name = "bench", .variant = true},
     {.name = "crash"},
     {.name = "stress"},
 });

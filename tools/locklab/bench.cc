@@ -17,17 +17,22 @@
 
 #include "bench/compare/compare.h"
 #include "bench/measure/measure.h"
+#include "conformance/history/histogram.h"
 #include "conformance/proc/exec.h"
 #include "conformance/proc/interrupts.h"
 #include "conformance/proc/program.h"
 #include "conformance/proc/temp_dir.h"
 #include "conformance/report/text.h"
 #include "conformance/report/write_file.h"
+#include "conformance/store/bench_run.h"
+#include "conformance/store/run_writer.h"
+#include "conformance/store/store.h"
 #include "tools/locklab/check/directory.h"
 #include "tools/locklab/check/environment.h"
 #include "tools/locklab/check/progress.h"
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
+#include "tools/locklab/gate_series.h"
 #include "tools/locklab/subjects.h"
 #include "tools/locklab/terminal.h"
 
@@ -43,15 +48,20 @@ struct Flags {
   std::string dir;
   std::string backends;
   std::string experiments;
+  std::string profile = "quick";
   std::string other;  // --vs
   uint64_t samples = stats::kFewestSamples;
   uint64_t seed = std::random_device{}() >> 1;
+  std::string variant;
   std::string out;
   std::string out_base;
   // What is compared.
   std::string base;
   std::string candidate;
-  double max_regression = 10;  // %
+  std::string series;  // or the history of a store
+  uint64_t last = SeriesFlags{}.last;
+  std::string since;
+  double max_regression = 5;  // %
   double alpha = 0.01;
   bool insist = false;
   std::string markdown;
@@ -60,12 +70,14 @@ struct Flags {
 
 // --- taking samples ---------------------------------------------------------
 
-std::vector<const Experiment*> ParseExperiments(const std::string& list) {
+std::vector<const Experiment*> ParseExperiments(const Flags& flags) {
+  const std::string& list = flags.experiments;
+  const bool full = flags.profile == "full";
   std::vector<std::string_view> names;
   std::vector<const Experiment*> chosen;
   for (const Experiment& each : bench::Experiments()) {
     names.push_back(each.name);
-    if (list.empty()) chosen.push_back(&each);
+    if (list.empty() && (each.usual || full)) chosen.push_back(&each);
   }
   if (list.empty()) return chosen;
   for (const std::string& word : ParseList("--experiment", list)) {
@@ -77,18 +89,14 @@ std::vector<const Experiment*> ParseExperiments(const std::string& list) {
   return chosen;
 }
 
-SeriesFile EmptyFile(const std::string& dir, const Flags& flags,
-                     const Context& context) {
-  const report::Context where = check::Environment(dir);
-  return {.suite_version = std::string(kSuiteVersion),
-          .command_line = context.command_line,
-          .started = where.started,
-          .seed = flags.seed,
-          .environment = {{"suite", std::string(kSuiteVersion)},
-                          {"host", where.host},
-                          {"kernel", where.kernel},
-                          {"processors", std::to_string(where.processors)},
-                          {"filesystem", where.filesystem.type}}};
+report::Context ContextOf(const std::string& dir, const Flags& flags,
+                          const Context& context) {
+  report::Context where = check::Environment(dir);
+  where.run_id = check::NewRunId();
+  where.seed = flags.seed;
+  where.command_line = context.command_line;
+  where.variant = flags.variant;
+  return where;
 }
 
 bench::Correctness& LockOf(SeriesFile* file, const std::string& backend) {
@@ -97,6 +105,17 @@ bench::Correctness& LockOf(SeriesFile* file, const std::string& backend) {
   }
   file->locks.push_back({.backend = backend, .verdict = "pass", .reason = ""});
   return file->locks.back();
+}
+
+// What has been seen so far and `more`, as one distribution.
+void AddTo(bench::Series* series, const history::Histogram& more) {
+  if (more.count() == 0) return;
+  history::Histogram all = more;
+  for (const auto& [value, count] : series->buckets) all.Add(value, count);
+  series->buckets.clear();
+  all.ForEach([series](int64_t value, int64_t count) {
+    series->buckets.emplace_back(value, count);
+  });
 }
 
 void Keep(const std::string& backend, const Experiment& experiment,
@@ -109,8 +128,11 @@ void Keep(const std::string& backend, const Experiment& experiment,
     lock.verdict = "inconclusive";
     lock.reason = fmt::format("{}: {}", experiment.name, sample.trouble);
   }
-  for (const auto& [measure, value] : sample.values) {
-    file->At(backend, measure).push_back(value);
+  for (const bench::Value& value : sample.values) {
+    bench::Series& series = file->SeriesAt(backend, value.measure);
+    series.unit = value.unit;
+    series.samples.push_back(value.value);
+    AddTo(&series, value.distribution);
   }
 }
 
@@ -120,7 +142,8 @@ bool Interrupted() { return proc::Interrupts::Pending() != 0; }
 // sample of many series, not many of one.
 void TakeSample(const std::vector<NamedSubject>& subjects,
                 const std::vector<const Experiment*>& experiments,
-                const std::string& dir, uint64_t seed, SeriesFile* file) {
+                const std::string& dir, const bench::Effort& effort,
+                SeriesFile* file) {
   for (const NamedSubject& subject : subjects) {
     for (const Experiment* experiment : experiments) {
       if (Interrupted()) return;
@@ -128,7 +151,8 @@ void TakeSample(const std::vector<NamedSubject>& subjects,
         LockOf(file, subject.name) = {subject.name, "unsupported", why};
         continue;
       }
-      const bench::Sample sample = experiment->run(*subject.factory, dir, seed);
+      const bench::Sample sample =
+          experiment->run(*subject.factory, dir, effort);
       if (!Interrupted()) Keep(subject.name, *experiment, sample, file);
     }
   }
@@ -141,6 +165,7 @@ void AskForSample(const std::string& program, const std::string& dir,
   std::vector<std::string> argv = {
       program,       "bench",         "--dir=" + dir,
       "--samples=1", "--format=json", fmt::format("--seed={}", seed)};
+  if (flags.profile != "quick") argv.push_back("--profile=" + flags.profile);
   if (!flags.backends.empty()) argv.push_back("--backend=" + flags.backends);
   if (!flags.experiments.empty()) {
     argv.push_back("--experiment=" + flags.experiments);
@@ -159,8 +184,13 @@ void AskForSample(const std::string& program, const std::string& dir,
                           : ended.err.substr(0, ended.err.find('\n'))));
   }
   for (const bench::Series& series : sample.series) {
-    auto& samples = file->At(series.backend, series.measure);
-    samples.insert(samples.end(), series.samples.begin(), series.samples.end());
+    bench::Series& all = file->SeriesAt(series.backend, series.measure);
+    all.unit = series.unit;
+    all.samples.insert(all.samples.end(), series.samples.begin(),
+                       series.samples.end());
+    history::Histogram more;
+    for (const auto& [value, count] : series.buckets) more.Add(value, count);
+    AddTo(&all, more);
   }
   for (const bench::Correctness& lock : sample.locks) {
     bench::Correctness& kept = LockOf(file, lock.backend);
@@ -177,7 +207,7 @@ struct Sides {
 Sides TakePairs(const std::string& dir, const Flags& flags,
                 const Context& context, check::Progress* progress) {
   const std::string self = proc::ThisProgram();
-  SeriesFile about = EmptyFile(dir, flags, context);
+  SeriesFile about = bench::HeaderOf(ContextOf(dir, flags, context));
   // The surroundings are the same; the suites may differ, which is the point.
   std::erase_if(about.environment,
                 [](const auto& each) { return each.first == "suite"; });
@@ -203,19 +233,19 @@ void Write(const char* flag, const std::string& path, const std::string& text) {
 
 // --- what is said -----------------------------------------------------------
 
-std::string Time(double ns) {
-  return report::ShortTime(static_cast<int64_t>(ns));
-}
-
 void PrintFile(const SeriesFile& file, std::ostream& out) {
-  fmt::print(out, "\n{:<10} {:<20} {:>9} {:>9} {:>9} {:>8}\n", "backend",
+  fmt::print(out, "\n{:<24} {:<20} {:>13} {:>13} {:>13} {:>8}\n", "backend",
              "measure", "median", "least", "most", "samples");
   for (const bench::Series& series : file.series) {
     const auto [low, high] =
         std::minmax_element(series.samples.begin(), series.samples.end());
-    fmt::print(out, "{:<10} {:<20} {:>9} {:>9} {:>9} {:>8}\n", series.backend,
-               series.measure, Time(stats::Median(series.samples)), Time(*low),
-               Time(*high), series.samples.size());
+    const auto show = [&series](double value) {
+      return bench::ShowValue(value, series.unit);
+    };
+    fmt::print(out, "{:<24} {:<20} {:>13} {:>13} {:>13} {:>8}\n",
+               series.backend, series.measure,
+               show(stats::Median(series.samples)), show(*low), show(*high),
+               series.samples.size());
   }
   bool ratios = false;
   for (const bench::Series& series : file.series) {
@@ -284,7 +314,7 @@ Exit RunPairs(const Flags& flags, bool gate, Context& context) {
   }
   // Mistakes are better told here than by the programs that are run.
   (void)ParseSubjects(flags.backends, flags.seed);
-  (void)ParseExperiments(flags.experiments);
+  (void)ParseExperiments(flags);
   Sides sides;
   {
     const proc::Interrupts interrupts;
@@ -305,17 +335,79 @@ Exit RunPairs(const Flags& flags, bool gate, Context& context) {
   return Say(sides.base, sides.candidate, flags, gate, context);
 }
 
+// Where samples are kept as they are taken: in a results store, if --out names
+// a directory, or what may become one.
+class Keeper {
+ public:
+  Keeper(const std::string& out, report::Context where)
+      : run_{.context = std::move(where), .series = {}, .locks = {}} {
+    if (out.empty() || NamesFile(out)) return;
+    try {
+      writer_ =
+          std::make_unique<store::RunWriter>(check::ResultsDirectory(out));
+    } catch (const store::StoreError& error) {
+      throw UsageError(fmt::format("--out={}: {}", out, error.what()));
+    }
+    writer_->BeginBench(run_.context);
+  }
+  static bool NamesFile(const std::string& out) {
+    std::error_code none;
+    return out.ends_with(".json") ||
+           (std::filesystem::exists(out, none) &&
+            !std::filesystem::is_directory(out, none));
+  }
+  void Sampled(const SeriesFile& file) {
+    if (writer_ == nullptr) return;
+    run_.series = file.series;
+    run_.locks = file.locks;
+    writer_->Sampled(run_);
+  }
+  // Says what could not be stored, if anything.
+  std::string End(const SeriesFile& file, Exit code) {
+    if (writer_ == nullptr) return "";
+    run_.series = file.series;
+    run_.locks = file.locks;
+    run_.context.duration_s =
+        std::chrono::duration<double>(Clock::now() - began_).count();
+    writer_->EndBench(run_, Interrupted() ? "it was interrupted" : "", code);
+    return writer_->error();
+  }
+  [[nodiscard]] bool stores() const { return writer_ != nullptr; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  store::BenchRun run_;
+  const Clock::time_point began_ = Clock::now();
+  std::unique_ptr<store::RunWriter> writer_;
+};
+
+void PrintSamples(const SeriesFile& file, const std::string& format,
+                  std::ostream& out) {
+  if (format == "json") {
+    out << ToJson(file);
+  } else if (format == "github-action-benchmark") {
+    out << bench::ToGithubActionBenchmark(file);
+  } else if (format == "bencher") {
+    out << bench::ToBencher(file);
+  } else {
+    PrintFile(file, out);
+  }
+}
+
 Exit RunAlone(const Flags& flags, Context& context) {
   const std::string dir = check::UsableDirectory(flags.dir);
   const auto subjects = ParseSubjects(flags.backends, flags.seed);
-  const auto experiments = ParseExperiments(flags.experiments);
-  SeriesFile file = EmptyFile(dir, flags, context);
+  const auto experiments = ParseExperiments(flags);
+  const report::Context where = ContextOf(dir, flags, context);
+  SeriesFile file = bench::HeaderOf(where);
+  Keeper keeper(flags.out, where);
   if (flags.format == "text") {
     fmt::print(context.out.stream, "seed {}: locklab {} on {}\n", flags.seed,
                kSuiteVersion, dir);
     context.out.stream.flush();
   }
   Exit code = kExitOk;
+  std::string unstored;
   {
     const proc::Interrupts interrupts;
     check::Progress progress(context.err);
@@ -324,31 +416,44 @@ Exit RunAlone(const Flags& flags, Context& context) {
     const proc::TempDir scratch(dir);
     for (uint64_t i = 0; i < flags.samples && !Interrupted(); ++i) {
       progress.Stage(fmt::format("sample {} of {}", i + 1, flags.samples));
-      TakeSample(subjects, experiments, scratch.path(), flags.seed + i, &file);
+      TakeSample(subjects, experiments, scratch.path(),
+                 {.seed = flags.seed + i, .full = flags.profile == "full"},
+                 &file);
+      keeper.Sampled(file);
       progress.Done(1.0 / static_cast<double>(flags.samples));
     }
     code = CodeOf(file);
+    unstored = keeper.End(file, code);
     proc::Interrupts::Take();
   }
-  Write("--out", flags.out, ToJson(file));
-  if (flags.format == "json") {
-    context.out.stream << ToJson(file);
-  } else if (flags.format == "github-action-benchmark") {
-    context.out.stream << bench::ToGithubActionBenchmark(file);
-  } else if (flags.format == "bencher") {
-    context.out.stream << bench::ToBencher(file);
-  } else {
-    PrintFile(file, context.out.stream);
-  }
-  return code;
+  if (!keeper.stores()) Write("--out", flags.out, ToJson(file));
+  PrintSamples(file, flags.format, context.out.stream);
+  if (unstored.empty()) return code;
+  fmt::print(context.err.stream, "locklab: --out={}: {}\n", flags.out,
+             unstored);
+  return code == kExitOk ? kExitFailed : code;
 }
 
-SeriesFile Read(const char* flag, const std::string& path) {
-  try {
-    return bench::ReadSeries(path);
-  } catch (const bench::SeriesError& error) {
-    throw UsageError(fmt::format("{}: {}", flag, error.what()));
+SeriesFile FromStore(const std::string& dir, const std::string& run) {
+  store::Store store = store::Store::Open(dir, store::Mode::kRead);
+  store.QuickCheck();
+  return bench::FromRun(store::LoadBenchRun(&store, run));
+}
+
+// A file, or a results store and perhaps a run of it: "results:c927".
+SeriesFile Read(const char* flag, const std::string& what) try {
+  if (std::filesystem::is_directory(what)) return FromStore(what, "latest");
+  const size_t colon = what.rfind(':');
+  if (colon != what.npos && !std::filesystem::exists(what) &&
+      std::filesystem::is_directory(what.substr(0, colon))) {
+    return FromStore(what.substr(0, colon), what.substr(colon + 1));
   }
+  return bench::ReadSeries(what);
+} catch (const bench::SeriesError& error) {
+  throw UsageError(fmt::format("{}: {}", flag, error.what()));
+} catch (const store::StoreError& error) {
+  if (error.may_pass()) throw;
+  throw UsageError(fmt::format("{}={}: {}", flag, what, error.what()));
 }
 
 void AddWhat(CLI::App& app, Flags* flags) {
@@ -362,11 +467,15 @@ void AddWhat(CLI::App& app, Flags* flags) {
       ->type_name("LIST");
   std::string doc = "What to measure, separated by commas:";
   for (const Experiment& each : bench::Experiments()) {
-    doc += fmt::format(" {} ({}),", each.name, each.doc);
+    doc +=
+        fmt::format(" {}{} ({}),", each.name, each.usual ? "" : "*", each.doc);
   }
   doc.back() = '.';
-  app.add_option("--experiment", flags->experiments, doc + " Default: all.")
+  app.add_option("--experiment", flags->experiments,
+                 doc + " Default: those without a star.")
       ->type_name("LIST");
+  AddChoice(app, "--profile", &flags->profile, {"quick", "full"},
+            "full: all experiments, up to 1,000 processes and 100,000 locks.");
   AddNumber(app, "--samples", &flags->samples,
             "How many samples, or pairs of them, to take.", 1, 100'000);
   AddNumber(app, "--seed", &flags->seed, "Of what is left to chance.");
@@ -374,8 +483,14 @@ void AddWhat(CLI::App& app, Flags* flags) {
                  "Another locklab, which is the base: pairs of samples are "
                  "taken by turns (ABBA) and compared.")
       ->type_name("PROGRAM");
-  app.add_option("--out", flags->out, "Leave the samples in this file.")
-      ->type_name("FILE");
+  app.add_option("--out", flags->out,
+                 "Keep the samples: in this file, if it ends in .json or is "
+                 "one; else as a run in the results store of this directory.")
+      ->type_name("FILE.json|DIR");
+  app.add_option("--variant", flags->variant,
+                 "The name of the filesystem in the lab: for reports.")
+      ->type_name("NAME")
+      ->group("");
   app.add_option("--out-base", flags->out_base,
                  "With --vs: leave those of the other in this file.")
       ->type_name("FILE");
@@ -436,13 +551,63 @@ Run SetUpCompare(CLI::App& app, Context& context) {
   };
 }
 
+namespace {
+
+// What of a gate each of its ways needs; exactly one must be asked for.
+Exit Gate(const Flags& flags, Context& context) {
+  const bool files = !flags.base.empty() && !flags.candidate.empty();
+  const bool pairs = !flags.other.empty() && !flags.dir.empty();
+  const bool series = !flags.series.empty();
+  if (int{files} + int{pairs} + int{series} != 1) {
+    throw UsageError(
+        "give either --baseline=WHAT and --candidate=WHAT, or --vs=PROGRAM "
+        "and --dir=DIR, or --series=DIR");
+  }
+  if (!series && !flags.since.empty()) {
+    throw UsageError("--since is for --series");
+  }
+  if (pairs) return RunPairs(flags, /*gate=*/true, context);
+  if (files) {
+    return Say(Read("--baseline", flags.base),
+               Read("--candidate", flags.candidate), flags, /*gate=*/true,
+               context);
+  }
+  const bench::Limits limits = LimitsOf(flags);
+  return GateSeries({.results = flags.series,
+                     .last = flags.last,
+                     .backends = flags.backends,
+                     .insist = flags.insist,
+                     .json = flags.format == "json",
+                     .markdown = flags.markdown,
+                     .limits = {.alpha = limits.alpha,
+                                .max_regression = limits.max_regression,
+                                .since = flags.since}},
+                    context);
+}
+
+void AddSeries(CLI::App& app, Flags* flags) {
+  app.add_option("--series", flags->series,
+                 "A results store with a history of runs of check or bench "
+                 "(--out=DIR): where did a number change, and with which run?")
+      ->type_name("DIR");
+  AddNumber(app, "--last", &flags->last,
+            "With --series: how many of its last runs to look at.", 1, 1000);
+  app.add_option("--since", flags->since,
+                 "With --series: what got slower before this run is accepted.")
+      ->type_name("RUN");
+}
+
+}  // namespace
+
 Run SetUpGate(CLI::App& app, Context& context) {
   auto flags = std::make_shared<Flags>();
   app.add_option("--baseline", flags->base,
-                 "What locklab bench --out left before.")
-      ->type_name("FILE");
+                 "What locklab bench --out left before: a file, or a results "
+                 "store and, if not its last run is meant, a run of it.")
+      ->type_name("FILE|DIR[:RUN]");
   app.add_option("--candidate", flags->candidate, "And what it left now.")
-      ->type_name("FILE");
+      ->type_name("FILE|DIR[:RUN]");
+  AddSeries(app, flags.get());
   AddWhat(app, flags.get());
   AddLimits(app, flags.get());
   app.add_flag("--insist", flags->insist,
@@ -450,24 +615,13 @@ Run SetUpGate(CLI::App& app, Context& context) {
   AddChoice(app, "--format", &flags->format, {"text", "json"},
             "How to print the result.");
   app.footer(
-      "Either --baseline and --candidate, or --vs and --dir.\n"
+      "Either --baseline and --candidate, or --vs and --dir, or --series.\n"
+      "--series: change points by E-divisive, of each lock and number.\n"
       "Exit codes: 0 no worse; 1 a slow-down is shown and matters, or a lock "
       "is\n"
       "not correct any more; 2 usage; 3 nothing was compared; 5 too few\n"
-      "samples, or what the base has is missing.");
-  return [flags, &context]() -> int {
-    const bool files = !flags->base.empty() && !flags->candidate.empty();
-    const bool pairs = !flags->other.empty() && !flags->dir.empty();
-    if (files == pairs) {
-      throw UsageError(
-          "give either --baseline=FILE and --candidate=FILE, or --vs=PROGRAM "
-          "and --dir=DIR");
-    }
-    if (pairs) return RunPairs(*flags, /*gate=*/true, context);
-    return Say(Read("--baseline", flags->base),
-               Read("--candidate", flags->candidate), *flags, /*gate=*/true,
-               context);
-  };
+      "samples or runs, or what the base has is missing.");
+  return [flags, &context]() -> int { return Gate(*flags, context); };
 }
 
 }  // namespace locklab::cli

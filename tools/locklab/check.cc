@@ -22,6 +22,7 @@
 #include "conformance/store/run_writer.h"
 #include "conformance/store/store_error.h"
 #include "tools/locklab/check/directory.h"
+#include "tools/locklab/check/environment.h"
 #include "tools/locklab/check/survey.h"
 #include "tools/locklab/commands.h"
 #include "tools/locklab/flags.h"
@@ -124,13 +125,6 @@ void Expect(const std::vector<std::string>& files, check::SurveyPlan* plan,
   }
 }
 
-// 32 hexadecimal digits.
-std::string NewRunId() {
-  std::random_device random;
-  return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(),
-                     random());
-}
-
 check::SurveyPlan PlanOf(const Flags& flags, const Context& context,
                          std::vector<expect::Source>* sources) {
   check::SurveyPlan plan;
@@ -147,7 +141,7 @@ check::SurveyPlan PlanOf(const Flags& flags, const Context& context,
   plan.claim_deadline = std::chrono::seconds(flags.deadline_s);
   plan.quick = flags.profile == "quick";
   plan.seed = flags.seed;
-  plan.run_id = NewRunId();
+  plan.run_id = check::NewRunId();
   plan.keep = flags.keep;
   plan.command_line = context.command_line;
   plan.variant = flags.variant;

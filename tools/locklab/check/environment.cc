@@ -1,10 +1,12 @@
 #include "tools/locklab/check/environment.h"
 
+#include <fmt/format.h>
 #include <gnu/libc-version.h>
 #include <sqlite3.h>
 #include <sys/utsname.h>
 
 #include <ctime>
+#include <random>
 #include <thread>
 
 #include "conformance/proc/filesystem.h"
@@ -51,6 +53,12 @@ report::Context Environment(const std::string& dir) {
                       {"libc", std::string("glibc ") + gnu_get_libc_version()},
                       {"sqlite", sqlite3_libversion()}};
   return context;
+}
+
+std::string NewRunId() {
+  std::random_device random;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(),
+                     random());
 }
 
 }  // namespace locklab::check

@@ -8,9 +8,12 @@
 
 namespace locklab::check {
 
-// All but seed, profile and duration. Never throws: what cannot be found out
-// is empty.
+// All but run, seed, profile and duration. Never throws: what cannot be found
+// out is empty.
 [[nodiscard]] report::Context Environment(const std::string& dir);
+
+// 32 hexadecimal digits.
+[[nodiscard]] std::string NewRunId();
 
 }  // namespace locklab::check
 
