@@ -8,6 +8,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "bench/trend/from_store.h"
+#include "bench/trend/trend.h"
 #include "conformance/report/html/html.h"
 #include "conformance/report/write_file.h"
 #include "conformance/store/bench_run.h"
@@ -32,6 +34,30 @@ void AddRun(store::Store* store, const std::string& run,
   page->Add(store::LoadRun(store, id));
 }
 
+// As locklab gate --series finds them.
+void AddChanges(store::Store* store, report::HtmlPage* page) {
+  constexpr size_t kRuns = 200;
+  const bench::Trend trend = bench::TrendOf(
+      bench::ReadHistory(store, kRuns).runs, {.hosts_apart = true});
+  for (const bench::TrendSeries& series : trend.series) {
+    for (const bench::ChangePoint& change : series.changes) {
+      const bench::TrendRun& run = trend.runs[change.run];
+      page->Add(report::HtmlPage::Change{
+          .place = series.place,
+          .host = series.host,
+          .kind = series.kind,
+          .backend = series.backend,
+          .measure = series.measure,
+          .unit = series.unit,
+          .run_id = run.run_id,
+          .started = run.started,
+          .before = change.before,
+          .after = change.after,
+          .standing = bench::StandingName(change.standing)});
+    }
+  }
+}
+
 void AddStore(const std::string& dir, const std::string& run,
               report::HtmlPage* page, Context& context) try {
   store::Store store = store::Store::Open(dir, store::Mode::kRead);
@@ -48,6 +74,7 @@ void AddStore(const std::string& dir, const std::string& run,
   for (const auto& each : benches) {
     page->Add(store::LoadBenchRun(&store, each.run_id));
   }
+  AddChanges(&store, page);
   if (runs.empty() && benches.empty()) {
     fmt::print(context.err.stream,
                "locklab: the results store of {} has no runs yet\n", dir);

@@ -143,6 +143,9 @@ function benchTrend(run, measure) {
     return series ? median(series.samples) : null;
   };
   const show = unitOf(seriesOf(runs[0].json, measure)[0]);
+  const changes = changesOf('bench', run.json.place,
+    run.json.environment.host, measure);
+  const isRun = ({json}, {started}) => json.started === started;
   const table = tableOf(`${measure}, medians`, [{name: 'run'},
     ...names.map((name) => ({name, number: true}))],
   runs.map((one) => [one.json.started || one.name, ...names.map((name) => {
@@ -153,7 +156,9 @@ function benchTrend(run, measure) {
     `${measure} of ${names.length} locks over ${runs.length} runs`,
     overRuns(measure, runs.map(({json, name}) =>
       json.started ? shortDate(json.started) : name), names.map((name) =>
-      ({name, values: runs.map((one) => valueOf(one, name))})), show), table)];
+      ({name, values: runs.map((one) => valueOf(one, name)),
+        changed: changedAt(changes, name, runs, isRun)})), show), table),
+  changesList(changes, show)];
 }
 
 function drawBench(body) {

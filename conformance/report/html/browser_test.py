@@ -194,6 +194,24 @@ class PageTest(unittest.TestCase):
                               if "readback" not in one], [])
             self.assertGreater(min(self.browser.run(DRAWN)), 20, measure)
 
+    def test_trends_tell_of_changes(self):
+        self.open("full")
+        for section in ("trend", "benchmarks"):
+            self.assertEqual(self.browser.run(
+                "document.querySelectorAll('#%s .changes li').length"
+                % section), 1, section)
+            text = self.browser.run(
+                "document.querySelector('#%s .changes').innerText" % section)
+            for said in ("REGRESSED", "24.0 µs → 36.0 µs (+50.0 %)"):
+                self.assertIn(said, text, section)
+        # Of another measure there was none.
+        self.browser.run("""(() => {
+          const select = document.querySelectorAll('#trend select')[1];
+          select.value = 'floor';
+          select.dispatchEvent(new Event('change'));
+        })()""")
+        self.assertEqual(self.count("#trend .changes"), 0)
+
     def test_filters_leave_what_matches(self):
         self.open("full")
         everything = self.count("#verdicts .cell")

@@ -182,11 +182,18 @@ function rangeChart(title, labels, ranges, marks, show = time) {
 }
 
 // series: [{name, values}], one value or null a run.
+// changed: the places in `values` from which on it is another number.
 function overRuns(title, labels, series, show, linear) {
+  const ring = (changed, some, others) => ({dataIndex}) =>
+    changed && changed.has(dataIndex) ? some : others;
   return () => ({
     type: 'line',
-    data: {labels, datasets: series.map(({name, values}) => ({label: name,
-      data: values, spanGaps: true, ...lookOf(name), pointRadius: 4}))},
+    data: {labels, datasets: series.map(({name, values, changed}) => ({
+      label: name, data: values, spanGaps: true, ...lookOf(name),
+      pointRadius: ring(changed, 9, 4),
+      pointBorderWidth: ring(changed, 3, 1),
+      pointBorderColor: ring(changed, ink('--text'), lookOf(name).borderColor),
+    }))},
     options: options({
       x: axis('run', {ticks: {autoSkip: true}}),
       y: linear ? axis(title)

@@ -339,8 +339,31 @@ size_t AddDocuments(const std::vector<Document>& documents,
   return left_out;
 }
 
+// So many at most: a trend that changes with each run is no trend.
+constexpr size_t kChanges = 200;
+
+Json ChangesJson(const std::vector<HtmlPage::Change>& changes) {
+  Json json = Json::array();
+  for (const HtmlPage::Change& change : changes) {
+    if (json.size() == kChanges) break;
+    json.push_back({{"place", Cut(change.place, kWhy)},
+                    {"host", Cut(change.host, kName)},
+                    {"kind", change.kind},
+                    {"backend", Cut(change.backend, kName)},
+                    {"measure", Cut(change.measure, kName)},
+                    {"unit", Cut(change.unit, kName)},
+                    {"run", Cut(change.run_id, kName)},
+                    {"started", Cut(change.started, kName)},
+                    {"before", Finite(change.before)},
+                    {"after", Finite(change.after)},
+                    {"standing", change.standing}});
+  }
+  return json;
+}
+
 std::string DataJson(const std::vector<RunReport>& runs,
                      const std::vector<Document>& documents,
+                     const std::vector<HtmlPage::Change>& changes,
                      const Limits& limits) {
   Data data(limits);
   Json json = {{"places", Json::array()},
@@ -357,6 +380,7 @@ std::string DataJson(const std::vector<RunReport>& runs,
   }
   left_out += AddDocuments(documents, limits, &json);
   json["left_out"] = left_out;
+  json["changes"] = ChangesJson(changes);
   json["texts"] = data.texts();
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -486,7 +510,7 @@ void HtmlPage::Add(const store::BenchRun& run) {
 std::string HtmlPage::Write() const {
   std::string page;
   for (const Limits& limits : kLimits) {
-    page = PageOf(ForScript(DataJson(runs_, documents_, limits)));
+    page = PageOf(ForScript(DataJson(runs_, documents_, changes_, limits)));
     if (page.size() <= kHtmlBytes) break;
   }
   return page;

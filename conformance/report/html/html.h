@@ -20,6 +20,21 @@ inline constexpr size_t kHtmlBytes = 1'450'000;
 // Makes one page. Used by one thread at a time; nothing in it blocks.
 class HtmlPage {
  public:
+  // Where a number changed from run to run: of what, and with which run.
+  struct Change {
+    std::string place;  // as Context::place
+    std::string host;
+    std::string kind;     // "check", "bench"
+    std::string backend;  // "link"
+    std::string measure;  // "latency-p50", "hand-off"
+    std::string unit;     // "ns"
+    std::string run_id;   // the first of the new ones
+    std::string started;
+    double before = 0;  // medians of the runs before and after
+    double after = 0;
+    std::string standing;  // one word: "better", "REGRESSED"
+  };
+
   // A judged run. Of those in one place (Context::place) on one host the page
   // shows for each lock the last that examined it, whole runs before partial
   // ones; the others are in the trend.
@@ -27,6 +42,8 @@ class HtmlPage {
   // The samples of a run of locklab bench. Throws JsonError if one is no
   // number.
   void Add(const store::BenchRun& run);
+  // A mark in a trend.
+  void Add(Change change) { changes_.push_back(std::move(change)); }
   // What `locklab check`, `lab run`, `stress`, `crash`, `explore`,
   // `faultfs --matrix` or `bench` left as JSON; `name`: whence. Throws
   // JsonError for everything else, and for newer schemas.
@@ -42,6 +59,7 @@ class HtmlPage {
  private:
   std::vector<RunReport> runs_;
   std::vector<Document> documents_;
+  std::vector<Change> changes_;
 };
 
 }  // namespace locklab::report

@@ -81,6 +81,22 @@ store::BenchRun BenchRun(const char* started, double value) {
   return run;
 }
 
+// Of a lock in the trends of both kinds.
+HtmlPage::Change ChangeOf(const report::Context& context, const char* kind,
+                          const char* measure, const std::string& backend) {
+  return {.place = context.place(),
+          .host = context.host,
+          .kind = kind,
+          .backend = backend,
+          .measure = measure,
+          .unit = "ns",
+          .run_id = context.run_id,
+          .started = context.started,
+          .before = 24000,
+          .after = 36000,
+          .standing = "REGRESSED"};
+}
+
 void Write(const std::string& path, const HtmlPage& page) {
   std::ofstream(path, std::ios::binary) << page.Write();
 }
@@ -122,6 +138,13 @@ int main(int argc, char** argv) {
   }
   full.Add(BenchRun("2026-01-04T03:04:05Z", 24000));
   full.Add(BenchRun("2026-01-05T03:04:05Z", 36000));
+  const RunReport later = Later("2026-01-03T03:04:05Z", 1.5);
+  full.Add(ChangeOf(later.context, "check", "latency-p50",
+                    later.backends.front().name));
+  full.Add(ChangeOf(BenchRun("2026-01-05T03:04:05Z", 1).context, "bench",
+                    "uncontended", "link"));
+  const RunReport attacked = Attacked();
+  hostile.Add(ChangeOf(attacked.context, kAttack, kAttack, kAttack));
   check.Add(Elsewhere());
   Write(dir + "/full.html", full);
   Write(dir + "/hostile.html", hostile);

@@ -2,11 +2,11 @@
 // What changed from run to run, and where all of it was measured.
 
 const kTrends = {
-  p50: {text: 'acquire + release, p50', unit: time},
-  p99: {text: 'acquire + release, p99', unit: time},
-  floor: {text: 'floor of acquire + release', unit: time},
-  wait_p50: {text: 'wait, p50', unit: time},
-  wait_p99: {text: 'wait, p99', unit: time},
+  p50: {text: 'acquire + release, p50', unit: time, measure: 'latency-p50'},
+  p99: {text: 'acquire + release, p99', unit: time, measure: 'latency-p99'},
+  floor: {text: 'floor of acquire + release', unit: time, measure: 'floor'},
+  wait_p50: {text: 'wait, p50', unit: time, measure: 'wait-p50'},
+  wait_p99: {text: 'wait, p99', unit: time, measure: 'wait-p99'},
   jain: {text: 'Jain\'s index', unit: (value) => fixed(value, 3)},
 };
 const trend = {place: '', of: 'p50'};
@@ -23,6 +23,40 @@ function placesWithTrend() {
 
 function shortDate(started) {
   return started.replace('T', ' ').slice(5, 16);
+}
+
+// --- changes ----------------------------------------------------------------
+
+// Of the locks that are shown.
+function changesOf(kind, place, host, measure) {
+  return data.changes.filter((change) => change.kind === kind &&
+    change.place === place && change.host === host &&
+    change.measure === measure && wantsBackend(change.backend));
+}
+
+// Which of `runs`, told apart by `isRun`, are the first of something new.
+function changedAt(changes, backend, runs, isRun) {
+  const mine = changes.filter((change) => change.backend === backend);
+  return new Set(runs.flatMap((run, i) =>
+    mine.some((change) => isRun(run, change)) ? [i] : []));
+}
+
+const kStandings = {
+  REGRESSED: {mark: '✕', tone: 'bad'},
+  better: {mark: '✓', tone: 'good'},
+  small: {mark: '–', tone: 'none'},
+  accepted: {mark: '–', tone: 'none'},
+  'taken back': {mark: '–', tone: 'none'},
+};
+
+function changesList(changes, show) {
+  if (changes.length === 0) return null;
+  return el('ul', {class: 'changes'}, changes.map((change) => {
+    const percent = 100 * (change.after / change.before - 1);
+    return el('li', {}, badge(change.standing, kStandings), said(` ${change.backend}: ${show(change.before)} → ` +
+      `${show(change.after)} (${percent > 0 ? '+' : ''}${fixed(percent, 1)} ` +
+      `%) with run ${change.run.slice(0, 8)} of ${change.started}`));
+  }));
 }
 
 function trendTable(runs, names) {
@@ -45,7 +79,9 @@ function trendText(backend) {
 }
 
 function trendChart(runs, names) {
-  const {text, unit} = kTrends[trend.of];
+  const {text, unit, measure} = kTrends[trend.of];
+  const {name: place, host} = data.places[runs[0].place];
+  const changes = changesOf('check', place, host, measure);
   const labels = runs.map((run) => shortDate(run.started));
   const valueOf = (run, name) => {
     const backend = run.backends.find((one) => one.name === name);
@@ -53,10 +89,12 @@ function trendChart(runs, names) {
     return value === undefined ? null : value;
   };
   const config = overRuns(text, labels, names.map((name) =>
-    ({name, values: runs.map((run) => valueOf(run, name))})), unit,
-  trend.of === 'jain');
-  return chartPanel(`${text} of ${names.length} locks over ` +
-    `${runs.length} runs`, config, trendTable(runs, names));
+    ({name, values: runs.map((run) => valueOf(run, name)),
+      changed: changedAt(changes, name, runs, (run, change) =>
+        run.id === change.run)})), unit, trend.of === 'jain');
+  return [chartPanel(`${text} of ${names.length} locks over ` +
+    `${runs.length} runs`, config, trendTable(runs, names)),
+  changesList(changes, unit)];
 }
 
 function drawTrend(body) {
@@ -73,8 +111,9 @@ function drawTrend(body) {
     const runs = trendRuns(Number(trend.place));
     const names = [...new Set(runs.flatMap((run) =>
       run.backends.map((backend) => backend.name)))].filter(wantsBackend);
-    out.replaceChildren(names.length > 0 ? trendChart(runs, names)
-      : el('p', {}, kNothingMatches));
+    out.replaceChildren();
+    append(out, names.length > 0 ? trendChart(runs, names)
+      : [el('p', {}, kNothingMatches)]);
     drawCharts();
   };
   const pick = picker(trend, draw);
