@@ -16,8 +16,10 @@ using SysResult = lockfile::os::SysResult;
 
 namespace {
 
-// Longer than every grace, lease and backoff of the library.
-constexpr auto kLeap = std::chrono::seconds(10);
+// Longer than every grace, lease and backoff of the library. Holds of an object
+// are told apart by the last three bits of their microsecond (Process::Bit): so
+// it is no multiple of eight, and leaves some to holds without a wait.
+constexpr auto kLeap = std::chrono::seconds(10) + std::chrono::microseconds(3);
 
 SysResult Plain(const Result& result) {
   return result.error != 0 ? SysResult::Fail(result.error)
