@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <limits>
 #include <stdexcept>
@@ -41,6 +42,35 @@ std::string OpenMode(int flags) {
 }
 
 }  // namespace
+
+const std::vector<PossibleRow>& Possible() {
+  static const auto& rows = *new std::vector<PossibleRow>{
+      {Op::kOpen, {0, EEXIST, ENOENT, ELOOP, EISDIR, ENOTDIR}},
+      {Op::kClose, {0, EBADF}},
+      {Op::kReadStart, {0, EISDIR, EBADF}},
+      {Op::kWriteStart, {0, EBADF}},
+      {Op::kTruncate, {0, EBADF}},
+      {Op::kLink, {0, EEXIST, ENOENT, ENOTDIR, EPERM}},
+      {Op::kSymlink, {0, EEXIST, ENOENT, ENOTDIR, EPERM}},
+      {Op::kReadLink, {0, ENOENT, EINVAL, ENOTDIR}},
+      {Op::kUnlink, {0, ENOENT, EISDIR, ENOTDIR}},
+      {Op::kMakeDir, {0, EEXIST, ENOENT, ENOTDIR}},
+      {Op::kRemoveDir, {0, ENOENT, ENOTEMPTY, ENOTDIR}},
+      {Op::kRename, {0, ENOENT, EISDIR, ENOTEMPTY, ENOTDIR, EACCES}},
+      {Op::kRenameNoReplace, {0, EEXIST, ENOENT, EINVAL, ENOTDIR}},
+      {Op::kLstat, {0, ENOENT, ENOTDIR}},
+      {Op::kFstat, {0, EBADF}},
+      {Op::kListDir, {0, ENOENT, ELOOP, ENOTDIR}},
+      {Op::kTouch, {0, ENOENT, ENOTDIR}},
+      {Op::kTryLock, {0, EAGAIN, EBADF}},
+      {Op::kUnlock, {0, EBADF}},
+      {Op::kQueryLock, {0, EBADF}},
+      {Op::kWaitLock, {0, EAGAIN, EBADF}},
+      {Op::kWaitEvent, {0}},
+      {Op::kStatus, {0}},
+  };
+  return rows;
+}
 
 std::string_view OpName(Op op) { return kNames[static_cast<size_t>(op)]; }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "stress/explore/interner.h"
 
@@ -50,6 +51,14 @@ inline constexpr int kOps = static_cast<int>(Op::kEnd) + 1;
 [[nodiscard]] std::string_view OpName(Op op);
 // Whether it is one of the calls of lib/os.
 [[nodiscard]] constexpr bool IsCall(Op op) { return op < Op::kHold; }
+
+// What the model may say to a call: 0, or an errno. Beside these, EIO where the
+// search allows errors.
+struct PossibleRow {
+  Op op;
+  std::vector<int> errors;
+};
+[[nodiscard]] const std::vector<PossibleRow>& Possible();
 
 // A path under the model's directory: no, one or two components. 0: none.
 struct Place {

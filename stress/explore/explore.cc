@@ -32,20 +32,22 @@ struct State {
 // States by number, in the order in which they were found, and how.
 class States {
  public:
-  States() : slots_(4096, kNone) {}
+  States() : slots_(4096, kFree) {}
 
   // The number of the state; `fresh`: it was not known.
   uint32_t Add(const State& state, uint32_t from, Choice choice, bool* fresh) {
-    size_t at = HashOf(state) & (slots_.size() - 1);
-    for (; slots_[at] != kNone; at = (at + 1) & (slots_.size() - 1)) {
-      if (states_[slots_[at]] == state) {
+    const auto hash = static_cast<uint32_t>(HashOf(state));
+    size_t at = hash & (slots_.size() - 1);
+    for (; slots_[at] != kFree; at = (at + 1) & (slots_.size() - 1)) {
+      const auto number = static_cast<uint32_t>(slots_[at]);
+      if (slots_[at] >> 32 == hash && states_[number] == state) {
         *fresh = false;
-        return slots_[at];
+        return number;
       }
     }
     *fresh = true;
     const auto number = static_cast<uint32_t>(states_.size());
-    slots_[at] = number;
+    slots_[at] = (uint64_t{hash} << 32) | number;
     states_.push_back(state);
     from_.push_back(from);
     choices_.push_back(choice);
@@ -60,7 +62,7 @@ class States {
   [[nodiscard]] size_t bytes() const {
     return states_.capacity() *
                (sizeof(State) + sizeof(uint32_t) + sizeof(Choice)) +
-           slots_.capacity() * sizeof(uint32_t);
+           slots_.capacity() * sizeof(uint64_t);
   }
 
   [[nodiscard]] Schedule WayTo(uint32_t number) const {
@@ -78,15 +80,19 @@ class States {
   }
 
   void Grow() {
-    slots_.assign(slots_.size() * 2, kNone);
-    for (uint32_t number = 0; number < states_.size(); ++number) {
-      size_t at = HashOf(states_[number]) & (slots_.size() - 1);
-      while (slots_[at] != kNone) at = (at + 1) & (slots_.size() - 1);
-      slots_[at] = number;
+    std::vector<uint64_t> old(slots_.size() * 2, kFree);
+    old.swap(slots_);
+    for (const uint64_t slot : old) {
+      if (slot == kFree) continue;
+      size_t at = (slot >> 32) & (slots_.size() - 1);
+      while (slots_[at] != kFree) at = (at + 1) & (slots_.size() - 1);
+      slots_[at] = slot;
     }
   }
 
-  std::vector<uint32_t> slots_;
+  // A part of the hash, that tells most others, above the number.
+  static constexpr uint64_t kFree = ~uint64_t{0};
+  std::vector<uint64_t> slots_;
   std::vector<State> states_;
   std::vector<uint32_t> from_;
   std::vector<Choice> choices_;
@@ -208,12 +214,28 @@ class Search {
   }
 
   bool Found(Wrong wrong, Schedule way) {
-    out_.found = Counterexample{wrong, {}, std::move(way)};
+    const std::string reason = machine_.reason();
+    out_.found = Counterexample{wrong, {}, Whole(way)};
     if (wrong == Wrong::kFailed || wrong == Wrong::kLitter ||
         wrong == Wrong::kBlocked) {
-      out_.found->reason = machine_.reason();
+      out_.found->reason = reason;
     }
     return false;
+  }
+
+  // With a step for each call, so that it can be replayed whatever is reduced.
+  Schedule Whole(const Schedule& way) {
+    Schedule whole;
+    Moment moment = machine_.Start();
+    for (const Choice choice : way) {
+      made_.clear();
+      (void)machine_.Do(&moment, choice, &made_);
+      whole.push_back(choice);
+      for (size_t i = 1; i < made_.size(); ++i) {
+        whole.push_back({.slot = choice.slot});
+      }
+    }
+    return whole;
   }
 
   static bool SomebodyLives(const Moment& moment) {

@@ -461,6 +461,17 @@ void Kernel::Age(World& world, int slot) {
   world.looks_in_use = static_cast<uint8_t>(left - world.looks.data());
 }
 
+Result Kernel::StatusOf(const World& world, int slot, const Call& call) const {
+  for (const Process& each : world.processes) {
+    // Another host's processes cannot be seen.
+    if (model_.many_hosts && &each != &world.processes[slot]) continue;
+    if (each.alive != 0 && each.pid == call.value) {
+      return {.value = 1, .size = each.start};
+    }
+  }
+  return {};
+}
+
 Result Kernel::Do(World& world, int slot, const Call& call) {
   switch (call.op) {
     case Op::kOpen:
@@ -492,14 +503,7 @@ Result Kernel::Do(World& world, int slot, const Call& call) {
       return {};
     }
     case Op::kStatus:
-      for (const Process& each : world.processes) {
-        // Another host's processes cannot be seen.
-        if (model_.many_hosts && &each != &world.processes[slot]) continue;
-        if (each.alive != 0 && each.pid == call.value) {
-          return {.value = 1, .size = each.start};
-        }
-      }
-      return {};
+      return StatusOf(world, slot, call);
     case Op::kWaitEvent:
       Age(world, slot);
       return {};
@@ -524,6 +528,12 @@ void Kernel::Kill(World& world, int slot) {
   Age(world, slot);
   Process& process = world.processes[slot];
   process = {.incarnation = process.incarnation};
+}
+
+void Kernel::LoseTexts(World& world) {
+  for (Inode& inode : world.inodes) {
+    if (inode.type == Type::kFile) inode.text = 0;
+  }
 }
 
 void Kernel::DropLocks(World& world, int slot) {

@@ -97,8 +97,7 @@ void Machine::Choices(const Moment& moment, std::vector<Choice>* choices,
       if (std::exchange(seen, true)) continue;
     }
     const Call& call = actors_.Next(moment.at[slot]);
-    if (call.op == Op::kWaitEvent &&
-        actors_.Waits(moment.at[slot]) >= scene_.waits) {
+    if (IsParked(moment, slot)) {
       *parked = true;
     } else if (kernel_.Ready(moment.world, slot, call)) {
       choices->push_back({.slot = static_cast<uint8_t>(slot)});
@@ -121,8 +120,13 @@ void Machine::Exceptions(const Moment& moment, int slot,
     return;
   }
   if (IsFresh(moment, slot)) return;
-  if (May(moment, Spend::kCrash)) add(Event::kCrash);
+  if (May(moment, Spend::kCrash) && !IsLikeStandingStill(moment, slot)) {
+    add(Event::kCrash);
+  }
   if (May(moment, Spend::kReboot)) add(Event::kReboot);
+  if (May(moment, Spend::kPowerLoss) && !scene_.model->many_hosts) {
+    add(Event::kPowerLoss);
+  }
   const Call& call = actors_.Next(moment.at[slot]);
   if (scene_.model->lost_replies && CanBeRepeated(call.op) &&
       May(moment, Spend::kLostReply)) {
@@ -179,6 +183,10 @@ Wrong Machine::Do(Moment* moment, Choice choice, std::vector<Made>* made) {
     }
     case Event::kReboot:
       Reboot(moment, choice.slot);
+      return Wrong::kNothing;
+    case Event::kPowerLoss:
+      Reboot(moment, choice.slot);
+      Kernel::LoseTexts(world);
       return Wrong::kNothing;
     case Event::kLeaseLoss:
       kernel_.DropLocks(world, choice.slot);
@@ -251,9 +259,54 @@ Wrong Machine::Step(Moment* moment, Choice choice, std::vector<Made>* made) {
   return Wrong::kNothing;
 }
 
+bool Machine::IsParked(const Moment& moment, int slot) const {
+  return actors_.Next(moment.at[slot]).op == Op::kWaitEvent &&
+         actors_.Waits(moment.at[slot]) >= scene_.waits;
+}
+
+bool Machine::IsSpent(const Moment& moment) const {
+  for (int i = 0; i < kSpends; ++i) {
+    const auto what = static_cast<Spend>(i);
+    if (!May(moment, what)) continue;
+    if (what != Spend::kRestart && what != Spend::kReuse) return false;
+    for (int slot = 0; slot < scene_.processes(); ++slot) {
+      if (moment.world.processes[slot].alive == 0) return false;
+    }
+  }
+  return true;
+}
+
+bool Machine::IsQuiet(const Moment& moment, int slot, const Call& call) const {
+  if (kernel_.IsQuiet(moment.world, slot, call)) return true;
+  if (call.op == Op::kWaitEvent || call.op == Op::kWaitLock) return false;
+  if (!IsSpent(moment)) return false;
+  if (call.op == Op::kStatus && !kernel_.Exists(moment.world, slot, call)) {
+    return true;
+  }
+  for (int other = 0; other < scene_.processes(); ++other) {
+    if (other == slot || !IsLive(moment, other)) continue;
+    if (scene_.liveness || !IsParked(moment, other)) return false;
+  }
+  return true;
+}
+
+bool Machine::IsLikeStandingStill(const Moment& moment, int slot) const {
+  if (!scene_.reduce || scene_.liveness || !scene_.model->many_hosts ||
+      scene_.subject->traits().released_on_crash) {
+    return false;
+  }
+  for (const Spend again : {Spend::kRestart, Spend::kReuse, Spend::kReboot}) {
+    if (scene_.allowed[static_cast<size_t>(again)] != 0) return false;
+  }
+  const World& world = moment.world;
+  return std::none_of(
+      world.files.begin(), world.files.begin() + world.files_in_use,
+      [slot](const OpenFile& each) { return each.slot == slot; });
+}
+
 // Passes marks, which are no steps, and calls that are quiet.
 Wrong Machine::Settle(Moment* moment, int slot, std::vector<Made>* made) {
-  for (;;) {
+  for (int calls = 0;;) {
     Position& at = moment->at[slot];
     const Call call = actors_.Next(at);
     Result result;
@@ -265,7 +318,8 @@ Wrong Machine::Settle(Moment* moment, int slot, std::vector<Made>* made) {
     if (!IsCall(call.op)) {
       const Wrong wrong = Sought(Pass(moment, slot, call));
       if (wrong != Wrong::kNothing) return wrong;
-    } else if (scene_.reduce && kernel_.IsQuiet(moment->world, slot, call)) {
+    } else if (scene_.reduce && ++calls < kAlone &&
+               IsQuiet(*moment, slot, call)) {
       result = kernel_.Do(moment->world, slot, call);
       if (made != nullptr) made->push_back({call, result});
     } else {

@@ -67,6 +67,25 @@ class Machine {
     return moment.at[slot] != kNowhere;
   }
   bool May(const Moment& moment, Spend what) const;
+  // Whether nothing can happen any more but steps.
+  [[nodiscard]] bool IsSpent(const Moment& moment) const;
+  // Whether it does not matter when the call is made, beside those of
+  // Kernel::IsQuiet. When only steps are left to happen,
+  // - a process that is gone stays gone: to ask about it is quiet, also for
+  //   Conclude, which lets others die;
+  // - who is left alone makes all of its calls as if they were one: nobody
+  //   notices. Where Conclude is not asked, the others may also stand at a wait
+  //   that is one too many for this search, and stay there.
+  // Waits are steps always, so that this comes to an end.
+  [[nodiscard]] bool IsQuiet(const Moment& moment, int slot,
+                             const Call& call) const;
+  // Whether nobody would notice its death: for the others it is as if it made
+  // no step any more, which is in the search anyway. So where nobody can be
+  // asked about it, who has no descriptor, hence no lock of the kernel, and
+  // cannot come again; and only what goes wrong for others is looked for, not
+  // who blocks them (no liveness, no waiting in the kernel).
+  [[nodiscard]] bool IsLikeStandingStill(const Moment& moment, int slot) const;
+  [[nodiscard]] bool IsParked(const Moment& moment, int slot) const;
   void Exceptions(const Moment& moment, int slot, std::vector<Choice>* choices);
   Wrong Step(Moment* moment, Choice choice, std::vector<Made>* made);
   Result MakeCall(Moment* moment, Choice choice, const Call& call);

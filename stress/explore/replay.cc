@@ -197,7 +197,7 @@ class Puppet {
 class Replay {
  public:
   Replay(const Scene& scene, const std::string& dir)
-      : scene_(scene), dir_(dir), machine_(scene) {}
+      : scene_(Whole(scene)), dir_(dir), machine_(scene_) {}
 
   Replayed Run(const Schedule& schedule) {
     Moment moment = machine_.Start();
@@ -219,6 +219,12 @@ class Replay {
   }
 
  private:
+  // A call a step.
+  static Scene Whole(Scene scene) {
+    scene.reduce = false;
+    return scene;
+  }
+
   void Begin(const Moment& moment, int slot) {
     puppets_[slot] = std::make_unique<Puppet>(
         scene_, machine_.LifeOf(moment, slot, scene_.roles[slot]), dir_,
@@ -245,6 +251,7 @@ class Replay {
         out_.calls.push_back({choice.slot, "(begins)"});
         break;
       case Event::kReboot:
+      case Event::kPowerLoss:
       case Event::kLeaseLoss:
         throw std::invalid_argument(
             "neither a lost lease nor a boot can be made here");
@@ -292,7 +299,7 @@ class Replay {
                                 Said(expected.result.error), here);
   }
 
-  const Scene& scene_;
+  const Scene scene_;
   const std::string dir_;
   Machine machine_;
   proc::Shared<Board> board_;

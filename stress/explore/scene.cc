@@ -24,6 +24,8 @@ constexpr auto kEvents = std::to_array<EventRow>({
      "How many calls may fail with EIO, without effect."},
     {Event::kReboot, "reboot", Spend::kReboot, "--reboots",
      "How often a host may boot: new processes have the pids of the dead."},
+    {Event::kPowerLoss, "power", Spend::kPowerLoss, "--power-losses",
+     "The same, and every file is empty afterwards (posix)."},
 });
 
 struct WrongRow {

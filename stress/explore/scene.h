@@ -45,6 +45,7 @@ enum class Event : uint8_t {
   kLeaseLoss,  // its host loses its kernel locks
   kError,      // its next call fails, and does nothing
   kReboot,     // its host boots: all there die, and begin anew with their pids
+  kPowerLoss,  // the same, and no file has kept its text
 };
 
 struct EventRow {
@@ -82,7 +83,9 @@ struct Scene {
   // library does not look at that.
   bool link_counts = false;
   // Whether calls that nobody else can notice, nor change the result of, are
-  // made together with the call before them: see Kernel::IsQuiet.
+  // made together with the call before them, and deaths that are no other than
+  // standing still are left out: see Kernel::IsQuiet, Machine::IsQuiet and
+  // Machine::IsLikeStandingStill.
   bool reduce = true;
   // Whether positions of a process's code are one where its memory is the same:
   // see actors.h.

@@ -35,7 +35,9 @@ void Append(const Lexicon& lexicon, Choice choice,
 
 }  // namespace
 
-Told Tell(const Scene& scene, const Schedule& schedule) {
+Told Tell(const Scene& reduced, const Schedule& schedule) {
+  Scene scene = reduced;
+  scene.reduce = false;
   Machine machine(scene);
   Moment moment = machine.Start();
   Told told;

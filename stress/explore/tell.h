@@ -18,7 +18,7 @@ struct ToldCall {
 };
 
 struct Told {
-  std::vector<ToldCall> calls;  // a step may have several
+  std::vector<ToldCall> calls;  // one a step
   // Of the last step, or if all others died after it.
   Wrong wrong = Wrong::kNothing;
   std::string reason;
@@ -26,7 +26,7 @@ struct Told {
   size_t impossible = 0;
 };
 
-// Runs the schedule in the model.
+// Runs the schedule in the model, a call a step, whatever the scene reduces.
 [[nodiscard]] Told Tell(const Scene& scene, const Schedule& schedule);
 
 // A table with a column a process.

@@ -30,8 +30,9 @@ enum class Spend : uint8_t {
   kError,
   kLeaseLoss,
   kReboot,
+  kPowerLoss,
 };
-inline constexpr int kSpends = static_cast<int>(Spend::kReboot) + 1;
+inline constexpr int kSpends = static_cast<int>(Spend::kPowerLoss) + 1;
 
 struct Inode {
   Type type = Type::kNone;
@@ -139,6 +140,11 @@ class Kernel {
   // them: see rewrites().
   [[nodiscard]] bool IsQuiet(const World& world, int slot,
                              const Call& call) const;
+  // What kStatus asks: whether there is such a process, as far as one sees.
+  [[nodiscard]] bool Exists(const World& world, int slot,
+                            const Call& call) const {
+    return StatusOf(world, slot, call).value != 0;
+  }
   // Whether a file that was there has been opened for writing, or touched:
   // then IsQuiet has no ground.
   [[nodiscard]] bool rewrites() const { return rewrites_; }
@@ -150,6 +156,8 @@ class Kernel {
   void Start(World& world, int slot, int pid, int start);
   // The process is gone: its descriptors and kernel locks, too.
   void Kill(World& world, int slot);
+  // What was written to files has not come to the disk; names and links have.
+  static void LoseTexts(World& world);
   // Its kernel locks are gone, and it is not told.
   void DropLocks(World& world, int slot);
 
@@ -165,6 +173,7 @@ class Kernel {
   Found Find(const World& world, const Place& place) const;
   Found FindUsable(const World& world, const Place& place) const;
 
+  Result StatusOf(const World& world, int slot, const Call& call) const;
   Result Open(World& world, int slot, const Call& call);
   Result Close(World& world, int slot, const Call& call);
   Result Write(World& world, int slot, const Call& call);
