@@ -7,9 +7,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "conformance/proc/interrupts.h"
@@ -50,7 +52,7 @@ struct Flags {
   uint64_t allowed[explore::kSpends] = {1};
   uint64_t depth = 0;
   uint64_t memory_mb = 1024;
-  uint64_t seconds = 3;
+  uint64_t seconds = 55;
 };
 
 // One lock in one model.
@@ -206,14 +208,30 @@ Json BoundsOf(const Flags& flags) {
   return out;
 }
 
+std::string SaidOf(int error) {
+  return error == 0 ? "ok" : lockfile::ErrnoName(error);
+}
+
+// What the model could have said to a call, and did not.
+Json NeverOf(const Exploration& found) {
+  Json never = Json::array();
+  for (const auto& row : explore::Possible()) {
+    for (const int error : row.errors) {
+      if (found.coverage.contains({row.op, error})) continue;
+      never.push_back({{"call", std::string(explore::OpName(row.op))},
+                       {"outcome", SaidOf(error)}});
+    }
+  }
+  return never;
+}
+
 Json JsonOf(const Outcome& outcome, const Flags& flags) {
   const Exploration& found = outcome.found;
   Json coverage = Json::array();
   for (const auto& [key, count] : found.coverage) {
-    coverage.push_back(
-        {{"call", std::string(explore::OpName(key.first))},
-         {"outcome", key.second == 0 ? "ok" : lockfile::ErrnoName(key.second)},
-         {"count", count}});
+    coverage.push_back({{"call", std::string(explore::OpName(key.first))},
+                        {"outcome", SaidOf(key.second)},
+                        {"count", count}});
   }
   Json out = {{"backend", outcome.of->subject.name},
               {"model", std::string(outcome.of->scene.model->name)},
@@ -233,7 +251,8 @@ Json JsonOf(const Outcome& outcome, const Flags& flags) {
               {"memory_bytes", found.bytes},
               {"duration_s", found.seconds},
               {"processor_s", found.cpu_seconds},
-              {"coverage", std::move(coverage)}};
+              {"coverage", std::move(coverage)},
+              {"never", NeverOf(found)}};
   if (!found.found.has_value()) return out;
   Json steps = Json::array();
   for (const auto& step :
@@ -265,6 +284,28 @@ Exit CodeOf(const std::vector<Outcome>& outcomes) {
   return code;
 }
 
+// What came of which call, in all searches, and what never did.
+void PrintCoverage(const std::vector<Outcome>& outcomes, std::ostream& out) {
+  std::map<std::pair<explore::Op, int>, uint64_t> seen;
+  for (const Outcome& outcome : outcomes) {
+    for (const auto& [key, count] : outcome.found.coverage) seen[key] += count;
+  }
+  fmt::print(out, "\ncalls, and what came of them:\n");
+  for (const auto& row : explore::Possible()) {
+    std::string came;
+    std::string never;
+    for (const int error : row.errors) {
+      const auto found = seen.find({row.op, error});
+      std::string& list = found == seen.end() ? never : came;
+      list += " " + SaidOf(error);
+      if (found != seen.end()) list += fmt::format(" {}", found->second);
+    }
+    if (came.empty()) continue;
+    fmt::print(out, "  {:<16}{}{}\n", explore::OpName(row.op), came,
+               never.empty() ? "" : "; never" + never);
+  }
+}
+
 void PrintAll(const std::vector<Outcome>& outcomes, const Flags& flags,
               Console& out) {
   fmt::print(out.stream,
@@ -284,9 +325,10 @@ void PrintAll(const std::vector<Outcome>& outcomes, const Flags& flags,
   fmt::print(out.stream,
              "\n{} states in {:.1f} s of processor time ({:.0f} a second); "
              "bounds: {} deaths, {} waits a round of each process, {} s of "
-             "processor time and {} MiB a search\n",
+             "processor time for all, {} MiB a search\n",
              states, cpu, static_cast<double>(states) / std::max(cpu, 1e-9),
              flags.allowed[0], flags.waits, flags.seconds, flags.memory_mb);
+  if (states > 0) PrintCoverage(outcomes, out.stream);
 }
 
 // --- the work ---------------------------------------------------------------
@@ -353,6 +395,78 @@ int RunReplay(const std::vector<Case>& cases, const Flags& flags,
   return kExitFailed;
 }
 
+// The short ones first, so that the long ones have what those leave: few
+// processes first; last, what had many states with fewer processes; first of
+// the others, where nobody asks who blocks them.
+class Queue {
+ public:
+  explicit Queue(const std::vector<Case>& cases) {
+    for (const Case& each : cases) {
+      if (each.excuse.empty()) waiting_.push_back(&each);
+    }
+  }
+  [[nodiscard]] size_t size() const { return waiting_.size(); }
+
+  const Case* Next() {
+    const auto next =
+        std::ranges::min_element(waiting_, {}, [this](const Case* each) {
+          const uint64_t states = states_[NameOf(*each)];
+          return std::tuple(each->scene.processes(), states > kMany,
+                            each->scene.liveness, states);
+        });
+    const Case* const each = *next;
+    waiting_.erase(next);
+    return each;
+  }
+  void Ended(const Case& each, uint64_t states) {
+    states_[NameOf(each)] = states;
+  }
+
+ private:
+  // Of two processes: three do not end within what is usually given.
+  static constexpr uint64_t kMany = 5000;
+
+  static std::string NameOf(const Case& each) {
+    return each.subject.name + " " + std::string(each.scene.model->name);
+  }
+
+  std::vector<const Case*> waiting_;
+  std::map<std::string, uint64_t> states_;
+};
+
+// In the order of the cases, as far as the searches came.
+std::vector<Outcome> SearchAll(const std::vector<Case>& cases,
+                               const Flags& flags, Context& context) {
+  const proc::Interrupts interrupts;
+  check::Progress progress(context.err);
+  std::vector<Outcome> outcomes;
+  for (const Case& each : cases) {
+    if (!each.excuse.empty()) outcomes.push_back({.of = &each, .found = {}});
+  }
+  Queue queue(cases);
+  double left = static_cast<double>(flags.seconds);
+  while (queue.size() > 0 && proc::Interrupts::Pending() == 0) {
+    const Case* const each = queue.Next();
+    progress.Stage(
+        fmt::format("{} {}", each->scene.model->name, each->subject.name));
+    // The last one has all that is left. 0 would be no limit.
+    const double share = queue.size() == 0 ? left : left * 2 / 3;
+    const auto time = static_cast<int64_t>(std::max(share * 1000, 1.0));
+    Exploration found = explore::Explore(
+        each->scene,
+        {.memory = flags.memory_mb << 20,
+         .depth = static_cast<uint32_t>(flags.depth),
+         .time = std::chrono::milliseconds(flags.seconds == 0 ? 0 : time)},
+        [] { return proc::Interrupts::Pending() == 0; });
+    left -= found.cpu_seconds;
+    queue.Ended(*each, found.states);
+    outcomes.push_back({.of = each, .found = std::move(found)});
+  }
+  proc::Interrupts::Take();
+  std::ranges::sort(outcomes, {}, &Outcome::of);
+  return outcomes;
+}
+
 int RunExplore(Flags flags, Context& context) {
   if (!flags.replay.empty() && flags.processes == 0) flags.processes = 2;
   if (flags.replay.empty() && !flags.dir.empty()) {
@@ -360,25 +474,7 @@ int RunExplore(Flags flags, Context& context) {
   }
   const std::vector<Case> cases = CasesOf(flags);
   if (!flags.replay.empty()) return RunReplay(cases, flags, context);
-  const explore::Limits limits{.memory = flags.memory_mb << 20,
-                               .depth = static_cast<uint32_t>(flags.depth),
-                               .time = std::chrono::seconds(flags.seconds)};
-  std::vector<Outcome> outcomes;
-  {
-    const proc::Interrupts interrupts;
-    check::Progress progress(context.err);
-    for (const Case& each : cases) {
-      if (proc::Interrupts::Pending() != 0) break;
-      progress.Stage(
-          fmt::format("{} {}", each.scene.model->name, each.subject.name));
-      Outcome& outcome = outcomes.emplace_back();
-      outcome.of = &each;
-      if (!each.excuse.empty()) continue;
-      outcome.found = explore::Explore(
-          each.scene, limits, [] { return proc::Interrupts::Pending() == 0; });
-    }
-    proc::Interrupts::Take();
-  }
+  const std::vector<Outcome> outcomes = SearchAll(cases, flags, context);
   Exit code = CodeOf(outcomes);
   if (code == kExitOk && outcomes.size() < cases.size()) {
     code = kExitInconclusive;
@@ -429,8 +525,8 @@ void AddBounds(CLI::App& app, Flags* flags) {
   AddNumber(app, "--memory", &flags->memory_mb,
             "MiB after which the search of one lock ends.", 1, 1 << 20);
   AddNumber(app, "--time", &flags->seconds,
-            "Seconds of processor time after which the search of one lock "
-            "ends; 0: no limit.",
+            "Seconds of processor time for all searches together: each may "
+            "have two thirds of what is left. 0: no limit.",
             0, 1'000'000);
 }
 
