@@ -1,0 +1,94 @@
+// What the lock protocols owe: that no order of their calls and no death in
+// between does harm. Prints a table of what was searched, and how far.
+//
+// Runs for long and wants some memory, hence by hand:
+//   bazel test //stress/explore:obligations_test --test_output=all
+// OBLIGATION_SECONDS: of the processor, for one search (3 where not given);
+// OBLIGATION_PROCESSES: the most processes of a search (4).
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "stress/explore/explore.h"
+#include "stress/explore/seeded.h"
+#include "stress/explore/tell.h"
+
+namespace locklab::explore {
+namespace {
+
+constexpr std::string_view kBackends[] = {"link", "mkdir", "symlink", "pid",
+                                          "excl", "flock", "fcntl",   "ofd"};
+// contend, try, break; the last is all of them at once.
+constexpr std::string_view kRoles[] = {"cc",  "ct",  "cb",  "tb",  "ccc",
+                                       "cct", "ccb", "ctb", "cctb"};
+
+long Number(const char* name, long otherwise) {
+  const char* const text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtol(text, nullptr, 10);
+}
+
+struct Owed {
+  std::string_view backend;
+  std::string_view roles;
+  uint8_t crashes;
+  uint8_t reuses;
+};
+
+// Whether it came to its end.
+bool Search(const Owed& owed) {
+  const auto subject = BackendSubject(owed.backend);
+  Scene scene;
+  scene.subject = subject.get();
+  scene.model = FindModel("posix");
+  scene.roles = ParseRoles(owed.roles);
+  scene.allow(Spend::kCrash) = owed.crashes;
+  scene.allow(Spend::kReuse) = owed.reuses;
+  if (const std::string excuse = Excuse(scene); !excuse.empty()) return true;
+  const Limits limits{
+      .memory = size_t{3} << 30,
+      .time = std::chrono::seconds(Number("OBLIGATION_SECONDS", 3))};
+  const Exploration found = Explore(scene, limits);
+  std::printf("%-8s %-5s %d %d  %-12s %9llu %4u  %6.1f %s\n",
+              std::string(owed.backend).c_str(),
+              std::string(owed.roles).c_str(), owed.crashes, owed.reuses,
+              found.found.has_value() ? "fail"
+              : found.complete        ? "pass"
+                                      : "inconclusive",
+              static_cast<unsigned long long>(found.states), found.depth,
+              found.cpu_seconds, found.bound.c_str());
+  std::fflush(stdout);
+  EXPECT_FALSE(found.found.has_value())
+      << WrongDoc(found.found->wrong) << " " << found.found->reason << "\n"
+      << Table(scene, Tell(scene, found.found->schedule));
+  EXPECT_GT(found.states, 20u) << "nothing happened";
+  return found.complete;
+}
+
+class Obligation : public testing::TestWithParam<std::string_view> {};
+
+// Nothing wrong is found. Two processes that nobody kills are searched to the
+// end; the rest as far as the bounds reach, which the table says.
+TEST_P(Obligation, IsMet) {
+  std::printf("backend  roles deaths pid-reuses  verdict states depth cpu-s\n");
+  const auto most = static_cast<size_t>(Number("OBLIGATION_PROCESSES", 4));
+  for (const std::string_view roles : kRoles) {
+    if (roles.size() > most) continue;
+    for (uint8_t crashes = 0; crashes <= 2; ++crashes) {
+      const auto reuses = static_cast<uint8_t>(std::min<int>(crashes, 1));
+      const bool ended = Search({GetParam(), roles, crashes, reuses});
+      EXPECT_TRUE(ended || roles.size() > 2 || crashes > 0) << roles;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Obligation, testing::ValuesIn(kBackends),
+                         [](const auto& info) {
+                           return std::string(info.param);
+                         });
+
+}  // namespace
+}  // namespace locklab::explore
