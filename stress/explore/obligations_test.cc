@@ -3,7 +3,7 @@
 //
 // Runs for long and wants some memory, hence by hand:
 //   bazel test //stress/explore:obligations_test --test_output=all
-// OBLIGATION_SECONDS: of the processor, for one search (3 where not given);
+// OBLIGATION_SECONDS: of the processor, for one search (30 where not given);
 // OBLIGATION_PROCESSES: the most processes of a search (4).
 #include <gtest/gtest.h>
 
@@ -50,7 +50,7 @@ bool Search(const Owed& owed) {
   if (const std::string excuse = Excuse(scene); !excuse.empty()) return true;
   const Limits limits{
       .memory = size_t{3} << 30,
-      .time = std::chrono::seconds(Number("OBLIGATION_SECONDS", 3))};
+      .time = std::chrono::seconds(Number("OBLIGATION_SECONDS", 30))};
   const Exploration found = Explore(scene, limits);
   std::printf("%-8s %-5s %d %d  %-12s %9llu %4u  %6.1f %s\n",
               std::string(owed.backend).c_str(),
