@@ -103,7 +103,7 @@ constexpr auto kRows = std::to_array<Canary>({
              "acquire.waits_while_held release.frees "
              "stale.live_holder_is_never_broken load.scenarios "
              "net.short_partition net.long_partition net.server_restart "
-             "net.bad_network net.client_dies",
+             "net.server_dies net.bad_network net.client_dies",
      .lock = Make<NoLock>},
     {.name = "unlink-on-release",
      .doc = "flock that removes its file: those who wait for it and those who "
