@@ -490,7 +490,7 @@ INSTANTIATE_TEST_SUITE_P(Signals, InterruptTest,
 
 TEST_F(CheckTest, ThatWasKilledIsSweptByTheNext) {
   for (const char* stage : {"contend", "claims"}) {
-    Program program(LocklabArgv({"check", Dir()}));
+    Program program(LocklabArgv({"check", Dir(), "--backend=link,flock"}));
     ASSERT_TRUE(program.Says(stage)) << program.err();
     program.Kill(SIGKILL);
     EXPECT_EQ(program.Wait().code, 1000 + SIGKILL);
