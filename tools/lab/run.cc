@@ -24,11 +24,16 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kSubcommands = std::to_array<Subcommand>({
-    {.name = "check", .other_mount = true, .expect = true, .variant = true},
+    {.name = "check",
+     .other_mount = true,
+     .expect = true,
+     .variant = true,
+     .turns = true},
     {.name = "conformance",
      .other_mount = true,
      .expect = true,
-     .variant = true},
+     .variant = true,
+     .turns = true},
     {.name = "bench", .variant = true},
     {.name = "crash"},
     {.name = "stress"},
@@ -145,10 +150,10 @@ std::vector<std::string> ArgsOn(const Variant& variant, const Job& job,
       }
     }
     if (takes->variant) args.push_back("--variant=" + variant.name);
-    if (takes->variant && !job.turn.empty()) {
+    if (takes->turns && !job.turn.empty()) {
       args.push_back("--turn=" + job.turn);
     }
-    if (takes->variant && job.silent) args.emplace_back("--silent");
+    if (takes->turns && job.silent) args.emplace_back("--silent");
   }
   args.insert(args.end(), job.args.begin() + 1, job.args.end());
   return args;

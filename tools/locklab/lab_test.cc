@@ -348,6 +348,22 @@ TEST_F(LabTest, AWrongFlagIsSaidOnceSideBySide) {
   EXPECT_EQ(ended.err.find("\n", first) + 1, ended.err.size()) << ended.err;
 }
 
+TEST_F(LabTest, WhatMeasuresByItselfRunsOnSeveralToo) {
+  if (!Missing("tmpfs").empty()) GTEST_SKIP() << Missing("tmpfs");
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"bench", "--samples=1",
+                                 "--experiment=uncontended"},
+        {"stress", "--duration=200ms", "--processes=2"},
+        {"crash", "--operation=release", "--waiters=0"}}) {
+    std::vector<std::string> args = {"lab", "run", "--fs=tmpfs,bind", "--"};
+    args.insert(args.end(), words.begin(), words.end());
+    args.emplace_back("--backend=flock");
+    const Ended ended = Run(args);
+    EXPECT_EQ(ended.code, kExitOk) << words[0] << ended.out << ended.err;
+    EXPECT_NE(ended.out.find("== bind: "), std::string::npos) << ended.out;
+  }
+}
+
 // With SIGKILL nobody is told, and yet nothing is left but files.
 TEST_F(LabTest, RunsSideBySideEndWithTheirRun) {
   if (!Missing("ext4").empty()) GTEST_SKIP() << Missing("ext4");

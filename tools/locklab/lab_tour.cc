@@ -197,7 +197,7 @@ Tour::Tour(std::vector<Stop>* stops, std::vector<std::string> args,
     : stops_(*stops), context_(*context), jobs_(jobs), progress_(context->err) {
   job_.args = Prepared(std::move(args), stops->size(), &job_.results);
   const lab::Subcommand* row = lab::FindSubcommand(job_.args[0]);
-  surveys_ = row != nullptr && row->variant;
+  surveys_ = row != nullptr && row->turns;
   json_ = FlagValue("--format", job_.args) == "json";
   proc::SweepDead("");
   scratch_.emplace();
