@@ -1,5 +1,7 @@
 #include "conformance/proc/interrupts.h"
 
+#include <unistd.h>
+
 #include <array>
 #include <atomic>
 #include <csignal>
@@ -14,6 +16,7 @@ std::atomic<int> pending{0};
 static_assert(std::atomic<int>::is_always_lock_free);  // for the handler
 
 int depth = 0;
+pid_t owner = 0;  // the process whose scopes these are
 std::array<struct sigaction, kSignals.size()> before;
 
 void Remember(int signal) { pending.store(signal); }
@@ -21,6 +24,12 @@ void Remember(int signal) { pending.store(signal); }
 }  // namespace
 
 Interrupts::Interrupts() {
+  // A child's scopes are not those that its parent was in.
+  if (owner != getpid()) {
+    owner = getpid();
+    depth = 0;
+    pending.store(0);
+  }
   if (depth++ > 0) return;
   struct sigaction remember {};
   remember.sa_handler = Remember;

@@ -50,6 +50,17 @@ TEST(Interrupts, EndTheProcessOnceTheOutermostScopeEnds) {
   EXPECT_EQ(child.Wait(In(10s))->signal, SIGTERM);
 }
 
+TEST(Interrupts, OfAChildAreItsOwn) {
+  const Interrupts interrupts;
+  Child child = Child::Spawn([] {
+    const Interrupts own;
+    raise(SIGTERM);
+    return Interrupts::Take() == SIGTERM ? 0 : 1;
+  });
+  EXPECT_TRUE(child.Wait(In(10s))->ok());
+  EXPECT_EQ(Interrupts::Pending(), 0);
+}
+
 TEST(Interrupts, ThatWereTakenDoNotEndTheProcess) {
   Child child = Child::Spawn([] {
     const Interrupts interrupts;
