@@ -88,8 +88,7 @@ TEST(LabTable, AVariantAddsItsFlagsBeforeThoseOfTheUser) {
             (std::vector<std::string>{"stress", "--dir=/a", "--seed=7"}));
 }
 
-// --- runs
-// ----------------------------------------------------------------------
+// --- runs --------------------------------------------------------------------
 
 class LabTest : public testing::Test {
  protected:
@@ -282,13 +281,13 @@ TEST_F(LabTest, AnInterruptedRunClearsUpAndSaysSo) {
   EXPECT_TRUE(proc::Eventually([&] { return NothingIsLeft(); }, proc::In(20s)));
 }
 
-// --- side by side
-// -------------------------------------------------------------
+// --- side by side ------------------------------------------------------------
 
 constexpr char kThree[] = "--fs=tmpfs,bind,overlay";
 
 TEST_F(LabTest, WhatRunsSideBySideIsToldOneAfterTheOtherAndKept) {
   if (!Missing("tmpfs").empty()) GTEST_SKIP() << Missing("tmpfs");
+  fs::create_directory(dir_ / "results");  // may be there, and empty
   const Ended ended = Run({"check", kThree, "--jobs=3", "--backend=flock",
                            "--filter=^(release.frees|load.fairness)",
                            "--out=" + dir_ / "results"});

@@ -81,9 +81,14 @@ std::vector<std::string> Prepared(std::vector<std::string> args,
   return WithOut(args, *results);
 }
 
+// A run that was ended early may have made the directory alone.
+bool HasStore(const std::string& results) {
+  return std::filesystem::exists(results + "/" + std::string(store::kFileName));
+}
+
 std::set<std::string> RunsIn(const std::string& results) {
   std::set<std::string> ids;
-  if (!std::filesystem::exists(results)) return ids;
+  if (!HasStore(results)) return ids;
   store::Store store = store::Store::Open(results, store::Mode::kRead);
   for (const store::RunSummary& run : store::ListRuns(&store)) {
     ids.insert(run.run_id);
@@ -196,8 +201,7 @@ Tour::Tour(std::vector<Stop>* stops, std::vector<std::string> args,
            uint64_t jobs, Context* context)
     : stops_(*stops), context_(*context), jobs_(jobs), progress_(context->err) {
   job_.args = Prepared(std::move(args), stops->size(), &job_.results);
-  const lab::Subcommand* row = lab::FindSubcommand(job_.args[0]);
-  surveys_ = row != nullptr && row->turns;
+  surveys_ = lab::FindSubcommand(job_.args[0])->turns;
   json_ = FlagValue("--format", job_.args) == "json";
   proc::SweepDead("");
   scratch_.emplace();
@@ -225,7 +229,7 @@ void Tour::KeepResults() {
 }
 
 std::string Tour::Matrix() const {
-  if (job_.results.empty() || !std::filesystem::exists(job_.results)) return "";
+  if (job_.results.empty() || !HasStore(job_.results)) return "";
   store::Store store = store::Store::Open(job_.results, store::Mode::kRead);
   std::vector<report::RunReport> reports;
   for (const store::RunSummary& run : store::ListRuns(&store)) {
@@ -237,8 +241,7 @@ std::string Tour::Matrix() const {
                                              .color = context_.out.color});
 }
 
-// --- when
-// ---------------------------------------------------------------------
+// --- when --------------------------------------------------------------------
 
 // How many of this kind may run at a time. A guest keeps a processor busy. What
 // measures from beginning to end does that by itself, unless it was asked for.
@@ -289,8 +292,7 @@ bool Tour::Missing(Stop* stop) {
   return true;
 }
 
-// --- one after the other
-// ------------------------------------------------------
+// --- one after the other -----------------------------------------------------
 
 void Tour::RunHere(Stop* stop) {
   std::ostream& out = json_ ? context_.err.stream : context_.out.stream;
@@ -312,8 +314,7 @@ void Tour::RunHere(Stop* stop) {
   enough_ = stop->code == kExitUsage || proc::Interrupts::Pending() != 0;
 }
 
-// --- side by side
-// -------------------------------------------------------------
+// --- side by side ------------------------------------------------------------
 
 void Tour::Begin(Stop* stop) {
   under_way_.emplace_back(stop, JobAt(*stop, true));
@@ -359,8 +360,7 @@ void Tour::ShowProgress() {
                               fmt::join(names, ", ")));
 }
 
-// --- both
-// ---------------------------------------------------------------------
+// --- both --------------------------------------------------------------------
 
 std::string Tour::Title(const Stop& stop) const {
   return fmt::format("== {}: {} ({}, {} of {})\n", stop.variant->name,
@@ -400,9 +400,7 @@ lab::Job Tour::JobAt(const Stop& stop, bool aside) const {
 }
 
 void Tour::BringHome(const lab::Job& job, Stop* stop) {
-  if (job.results == job_.results || !std::filesystem::exists(job.results)) {
-    return;
-  }
+  if (job.results == job_.results || !HasStore(job.results)) return;
   std::string trouble;
   try {
     store::Store guests = store::Store::Open(job.results, store::Mode::kRead);
