@@ -1,7 +1,6 @@
 // One process and a lock that nobody else wants.
 #include <fmt/format.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -14,7 +13,6 @@
 #include "conformance/history/log_writer.h"
 #include "conformance/proc/child.h"
 #include "conformance/proc/interrupts.h"
-#include "conformance/proc/latch.h"
 #include "conformance/proc/shared.h"
 #include "conformance/proc/temp_dir.h"
 
@@ -119,19 +117,9 @@ Sample TryHeld(const SubjectFactory& subject, const std::string& dir,
                const Effort&) {
   const proc::TempDir place(dir);
   const std::string path = place / "job";
-  proc::Latch held;
   proc::Shared<Tries> tries;
-  const proc::Child holder = proc::Child::Spawn(
-      [&] {
-        const auto lock = subject.Make(path);
-        if (!lock->Acquire(kSoon).ok()) return 1;
-        held.Open();
-        for (;;) pause();
-      },
-      {.own_group = true});
-  if (held.Wait(proc::In(kSoon)) != proc::Latch::kOpen) {
-    return Trouble("the holder did not come to hold the lock");
-  }
+  const auto holder = HolderOf(subject, path);
+  if (!holder) return Trouble("the holder did not come to hold the lock");
   proc::Child child = proc::Child::Spawn(
       [&] { return Try(subject, path, &*tries); }, {.own_group = true});
   (void)child.Wait(proc::In(kSoon));

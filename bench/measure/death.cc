@@ -1,15 +1,11 @@
 // Locks whose holder is dead.
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <optional>
 
 #include "bench/measure/experiments.h"
 #include "conformance/history/log_writer.h"
 #include "conformance/proc/child.h"
-#include "conformance/proc/latch.h"
 #include "conformance/proc/shared.h"
 #include "conformance/proc/temp_dir.h"
 #include "stress/run/recovery.h"
@@ -30,22 +26,6 @@ struct Examined {
   std::atomic<int> breaks;
   std::atomic<bool> thought_alive;
 };
-
-// Leaves the lock at `path` to a process that is dead.
-bool LeaveDead(const SubjectFactory& subject, const std::string& path) {
-  proc::Latch held;
-  proc::Child holder = proc::Child::Spawn(
-      [&] {
-        const auto lock = subject.Make(path);
-        if (!lock->Acquire(kSoon).ok()) return 1;
-        held.Open();
-        for (;;) pause();
-      },
-      {.own_group = true});
-  const bool holds = held.Wait(proc::In(kSoon)) == proc::Latch::kOpen;
-  holder.Stop();
-  return holds;
-}
 
 int Examine(const SubjectFactory& subject, const std::string& path,
             Examined* examined) {
@@ -91,7 +71,9 @@ Sample Break(const SubjectFactory& subject, const std::string& dir,
   proc::Shared<Examined> examined;
   for (int i = 0; i < kDeaths; ++i) {
     const std::string path = place / ("job" + std::to_string(i));
-    if (!LeaveDead(subject, path)) return Trouble("the lock was not had");
+    auto holder = HolderOf(subject, path);
+    if (!holder) return Trouble("the lock was not had");
+    holder->Stop();
     proc::Child child =
         proc::Child::Spawn([&] { return Examine(subject, path, &*examined); },
                            {.own_group = true});

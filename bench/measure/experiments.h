@@ -3,11 +3,13 @@
 #define LOCKLAB_BENCH_MEASURE_EXPERIMENTS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "bench/measure/measure.h"
+#include "conformance/proc/child.h"
 
 namespace locklab::bench {
 
@@ -21,6 +23,10 @@ inline Sample Wrong(Finding finding) {
   sample.correct = std::move(finding);
   return sample;
 }
+// A process that holds the lock at `path` until it is stopped. Nothing: it did
+// not come to hold it.
+[[nodiscard]] std::optional<proc::Child> HolderOf(const SubjectFactory& subject,
+                                                  const std::string& path);
 // The median of what was recorded, and all of it; nothing if that is empty or
 // its median is 0.
 void AddMedian(const char* measure, const history::Histogram& histogram,

@@ -1,8 +1,13 @@
 #include "bench/measure/measure.h"
 
+#include <unistd.h>
+
 #include <array>
+#include <chrono>
 
 #include "bench/measure/experiments.h"
+#include "conformance/proc/latch.h"
+#include "conformance/proc/poll_until.h"
 
 namespace locklab::bench {
 namespace {
@@ -32,6 +37,22 @@ constexpr auto kTable = std::to_array<Experiment>({
 }  // namespace
 
 std::span<const Experiment> Experiments() { return kTable; }
+
+std::optional<proc::Child> HolderOf(const SubjectFactory& subject,
+                                    const std::string& path) {
+  constexpr auto kSoon = std::chrono::seconds(30);
+  proc::Latch held;
+  proc::Child holder = proc::Child::Spawn(
+      [&] {
+        const auto lock = subject.Make(path);
+        if (!lock->Acquire(kSoon).ok()) return 1;
+        held.Open();
+        for (;;) pause();
+      },
+      {.own_group = true});
+  if (held.Wait(proc::In(kSoon)) != proc::Latch::kOpen) return std::nullopt;
+  return holder;
+}
 
 void AddMedian(const char* measure, const history::Histogram& histogram,
                Sample* sample) {

@@ -68,22 +68,26 @@ bool IsKnownLimit(const Claim& claim, const lockfile::BackendRow& backend) {
              });
 }
 
+Finding Examine(const Claim& claim, const SubjectFactory& subject) {
+  const proc::TempDir dir;
+  chmod(dir.path().c_str(), 0755);  // Other users take part.
+  NoArena arena;
+  return RunClaim(claim,
+                  {.subject = subject,
+                   .arena = arena,
+                   .dir = dir.path(),
+                   .seed = 1,
+                   .quick = true,
+                   .other_dir = dir.path() + "/."},
+                  60s);
+}
+
 class EveryClaim : public testing::TestWithParam<Param> {};
 
 TEST_P(EveryClaim, HoldsForTheLibrary) {
   const auto& [claim, backend] = GetParam();
   const auto subject = BackendSubject(backend->name);
-  const proc::TempDir dir;
-  chmod(dir.path().c_str(), 0755);  // Other users take part.
-  NoArena arena;
-  const Finding finding = RunClaim(*claim,
-                                   {.subject = *subject,
-                                    .arena = arena,
-                                    .dir = dir.path(),
-                                    .seed = 1,
-                                    .quick = true,
-                                    .other_dir = dir.path() + "/."},
-                                   60s);
+  const Finding finding = Examine(*claim, *subject);
   if (IsKnownLimit(*claim, *backend)) {
     EXPECT_NE(finding.verdict, Verdict::kInconclusive) << finding.reason;
     return;
@@ -94,19 +98,6 @@ TEST_P(EveryClaim, HoldsForTheLibrary) {
   if (finding.verdict == Verdict::kUnsupported) {
     GTEST_SKIP() << finding.reason;
   }
-}
-
-Finding Examine(const Claim& claim, const SubjectFactory& subject) {
-  const proc::TempDir dir;
-  NoArena arena;
-  return RunClaim(claim,
-                  {.subject = subject,
-                   .arena = arena,
-                   .dir = dir.path(),
-                   .seed = 1,
-                   .quick = true,
-                   .other_dir = ""},
-                  60s);
 }
 
 // Says that it goes through the seam, and makes its calls past it.

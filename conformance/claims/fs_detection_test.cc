@@ -144,8 +144,7 @@ class ShowsOldText : public ForwardingOs {
   }
 };
 
-// --- renames
-// ------------------------------------------------------------------
+// --- renames -----------------------------------------------------------------
 
 // As gateways do that have no rename: both who come at one moment succeed.
 class CopiesThenRemoves : public ForwardingOs {

@@ -107,11 +107,15 @@ bench::Correctness& LockOf(SeriesFile* file, const std::string& backend) {
   return file->locks.back();
 }
 
+void AddBuckets(const bench::Series& series, history::Histogram* all) {
+  for (const auto& [value, count] : series.buckets) all->Add(value, count);
+}
+
 // What has been seen so far and `more`, as one distribution.
 void AddTo(bench::Series* series, const history::Histogram& more) {
   if (more.count() == 0) return;
   history::Histogram all = more;
-  for (const auto& [value, count] : series->buckets) all.Add(value, count);
+  AddBuckets(*series, &all);
   series->buckets.clear();
   all.ForEach([series](int64_t value, int64_t count) {
     series->buckets.emplace_back(value, count);
@@ -189,7 +193,7 @@ void AskForSample(const std::string& program, const std::string& dir,
     all.samples.insert(all.samples.end(), series.samples.begin(),
                        series.samples.end());
     history::Histogram more;
-    for (const auto& [value, count] : series.buckets) more.Add(value, count);
+    AddBuckets(series, &more);
     AddTo(&all, more);
   }
   for (const bench::Correctness& lock : sample.locks) {

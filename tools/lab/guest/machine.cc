@@ -101,8 +101,9 @@ std::vector<std::string> CommandLine(const std::string& kernel,
 }
 
 // In a process of its own: becomes the kernel.
-int Boot(const std::string& scratch, const Lines& lines, bool shell) {
-  setenv("TMPDIR", PlaceForMemory(scratch).c_str(), 1);
+int Boot(const std::string& scratch, const std::string& memory,
+         const Lines& lines, bool shell) {
+  setenv("TMPDIR", memory.c_str(), 1);
   const std::string console = scratch + "/console";
   const int log =
       open(console.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -125,13 +126,14 @@ int Boot(const std::string& scratch, const Lines& lines, bool shell) {
 
 // Outlives the run by as long as it takes to end the guest: what a guest's
 // processes do while their kernel is gone is not to be known.
-int Keep(const std::string& scratch, const Lines& lines, bool shell) {
+int Keep(const std::string& scratch, const std::string& memory,
+         const Lines& lines, bool shell) {
   prctl(PR_SET_PDEATHSIG, 0);
   close(lines.life.writer());
   // Without, the guest's process group has to do.
   [[maybe_unused]] const std::string why = proc::EnterPids();
   proc::Child guest = proc::Child::Spawn(
-      [&] { return Boot(scratch, lines, shell); }, {.own_group = true});
+      [&] { return Boot(scratch, memory, lines, shell); }, {.own_group = true});
   for (;;) {
     if (const auto end = guest.Wait(proc::In(20ms))) {
       return end->signal != 0 ? 128 + end->signal : end->code;
@@ -150,10 +152,10 @@ Machine::Machine(const std::string& scratch, bool shell) {
     throw std::runtime_error(
         "there is no linux.uml: apt-get install user-mode-linux");
   }
-  (void)PlaceForMemory(scratch);
+  const std::string memory = PlaceForMemory(scratch);
   Lines lines;
-  keeper_ = proc::Child::Spawn([&] { return Keep(scratch, lines, shell); },
-                               {.own_group = true});
+  keeper_ = proc::Child::Spawn(
+      [&] { return Keep(scratch, memory, lines, shell); }, {.own_group = true});
   out_ = lines.out.TakeReader();
   err_ = lines.err.TakeReader();
   in_ = lines.in.TakeWriter();
