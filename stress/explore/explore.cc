@@ -4,16 +4,18 @@
 #include <array>
 #include <ctime>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "stress/explore/machine.h"
+#include "stress/explore/states.h"
+#include "stress/explore/steps.h"
 
 namespace locklab::explore {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr uint32_t kNone = ~uint32_t{0};
 constexpr uint64_t kLookAround = 2048;  // states between looks at the limits
 
 double ProcessorTime() {
@@ -23,86 +25,15 @@ double ProcessorTime() {
          static_cast<double>(used.tv_nsec) * 1e-9;
 }
 
-struct State {
-  uint32_t world = 0;
-  std::array<Position, kMaxProcesses> at{};
-  bool operator==(const State&) const = default;
-};
-
-// States by number, in the order in which they were found, and how.
-class States {
- public:
-  States() : slots_(4096, kFree) {}
-
-  // The number of the state; `fresh`: it was not known.
-  uint32_t Add(const State& state, uint32_t from, Choice choice, bool* fresh) {
-    const auto hash = static_cast<uint32_t>(HashOf(state));
-    size_t at = hash & (slots_.size() - 1);
-    for (; slots_[at] != kFree; at = (at + 1) & (slots_.size() - 1)) {
-      const auto number = static_cast<uint32_t>(slots_[at]);
-      if (slots_[at] >> 32 == hash && states_[number] == state) {
-        *fresh = false;
-        return number;
-      }
-    }
-    *fresh = true;
-    const auto number = static_cast<uint32_t>(states_.size());
-    slots_[at] = (uint64_t{hash} << 32) | number;
-    states_.push_back(state);
-    from_.push_back(from);
-    choices_.push_back(choice);
-    if (states_.size() * 3 > slots_.size() * 2) Grow();
-    return number;
-  }
-
-  [[nodiscard]] const State& operator[](uint32_t number) const {
-    return states_[number];
-  }
-  [[nodiscard]] size_t size() const { return states_.size(); }
-  [[nodiscard]] size_t bytes() const {
-    return states_.capacity() *
-               (sizeof(State) + sizeof(uint32_t) + sizeof(Choice)) +
-           slots_.capacity() * sizeof(uint64_t);
-  }
-
-  [[nodiscard]] Schedule WayTo(uint32_t number) const {
-    Schedule way;
-    for (; from_[number] != kNone; number = from_[number]) {
-      way.push_back(choices_[number]);
-    }
-    std::reverse(way.begin(), way.end());
-    return way;
-  }
-
- private:
-  static uint64_t HashOf(const State& state) {
-    return HashBytes(&state, sizeof state);
-  }
-
-  void Grow() {
-    std::vector<uint64_t> old(slots_.size() * 2, kFree);
-    old.swap(slots_);
-    for (const uint64_t slot : old) {
-      if (slot == kFree) continue;
-      size_t at = (slot >> 32) & (slots_.size() - 1);
-      while (slots_[at] != kFree) at = (at + 1) & (slots_.size() - 1);
-      slots_[at] = slot;
-    }
-  }
-
-  // A part of the hash, that tells most others, above the number.
-  static constexpr uint64_t kFree = ~uint64_t{0};
-  std::vector<uint64_t> slots_;
-  std::vector<State> states_;
-  std::vector<uint32_t> from_;
-  std::vector<Choice> choices_;
-};
-
 class Search {
  public:
   Search(const Scene& scene, const Limits& limits,
          const std::function<bool()>& go_on)
-      : scene_(scene), limits_(limits), go_on_(go_on), machine_(scene) {}
+      : scene_(scene),
+        limits_(limits),
+        go_on_(go_on),
+        machine_(scene),
+        steps_(machine_) {}
 
   Exploration Run() {
     try {
@@ -112,50 +43,59 @@ class Search {
     }
     out_.complete = out_.bound.empty();
     out_.states = states_.size();
-    out_.worlds = worlds_.size();
+    out_.worlds = steps_.worlds();
     out_.positions = machine_.actors().size();
     out_.merged = machine_.actors().merges();
     out_.bytes = Bytes();
     out_.seconds = Elapsed();
     out_.cpu_seconds = ProcessorTime() - cpu_start_;
-    for (int op = 0; op < kOps; ++op) {
-      for (int error = 0; error < kErrors; ++error) {
-        const uint64_t count = counts_[op][error];
-        if (count == 0 || !IsCall(static_cast<Op>(op))) continue;
-        out_.coverage[{static_cast<Op>(op), error}] = count;
-      }
-    }
+    out_.coverage = steps_.Count();
     return std::move(out_);
   }
 
   [[nodiscard]] bool rewrites() const { return machine_.rewrites(); }
 
  private:
-  static constexpr int kErrors = 140;
-
   [[nodiscard]] size_t Bytes() const {
-    return states_.bytes() + worlds_.bytes() + machine_.bytes();
+    return states_.bytes() + steps_.bytes() + machine_.bytes() +
+           (queue_.capacity() + next_.capacity()) * sizeof(uint32_t);
   }
   [[nodiscard]] double Elapsed() const {
     return std::chrono::duration<double>(Clock::now() - start_).count();
   }
 
+  [[nodiscard]] bool ByPreemptions() const {
+    return limits_.preemptions.has_value();
+  }
+
+  // A level has all states of a depth, or of a number of preemptions; states
+  // are added to the present level while it is searched, or to the next.
   void Work() {
-    Moment first = machine_.Start();
-    (void)Reach(first, kNone, {});
-    uint32_t level_end = 1;
-    for (uint32_t number = 0; number < states_.size(); ++number) {
-      if (number == level_end) {
-        ++out_.depth;
-        level_end = static_cast<uint32_t>(states_.size());
+    const State first = steps_.Enter(machine_.Start());
+    if (!Reach(first, {})) return;
+    queue_.swap(next_);
+    for (level_ = 0; !queue_.empty(); ++level_) {
+      for (size_t i = 0; i < queue_.size(); ++i) {
+        if (expanded_++ % kLookAround == 0 && !LookAround()) return;
+        const uint32_t number = queue_[i];
+        // It was come to with fewer since it was added.
+        if (states_.OriginOf(number).level != level_) continue;
+        if (!Expand(number)) return;
       }
-      if (number % kLookAround == 0 && !LookAround()) return;
-      if (limits_.depth != 0 && out_.depth >= limits_.depth) {
-        out_.bound = "depth " + std::to_string(limits_.depth);
-        return;
-      }
-      if (!Expand(number)) return;
+      if (ByPreemptions()) out_.preemptions = level_;
+      queue_.clear();
+      queue_.swap(next_);
+      if (!queue_.empty() && IsTooFar()) return;
     }
+  }
+
+  bool IsTooFar() {
+    if (ByPreemptions() && level_ == *limits_.preemptions) {
+      out_.bound = std::to_string(level_) + " preemptions";
+    } else if (!ByPreemptions() && level_ + 1 == limits_.depth) {
+      out_.bound = "depth " + std::to_string(limits_.depth);
+    }
+    return !out_.bound.empty();
   }
 
   bool LookAround() {
@@ -172,50 +112,96 @@ class Search {
     return out_.bound.empty();
   }
 
-  // False: something is wrong there.
+  // False: something is wrong there. All steps come before all else.
   bool Expand(uint32_t number) {
     const State state = states_[number];
-    Moment here;
-    worlds_.Get(state.world, &here.world);
-    std::copy(state.at.begin(), state.at.end(), here.at.begin());
-    bool parked = false;
-    machine_.Choices(here, &choices_, &parked);
-    out_.waits_cut |= parked;
-    if (choices_.empty() && !parked && SomebodyLives(here)) {
-      return Found(Wrong::kDeadlock, states_.WayTo(number));
-    }
-    for (const Choice choice : choices_) {
-      Moment there = here;
-      made_.clear();
-      ++out_.transitions;
-      const Wrong wrong = machine_.Do(&there, choice, &made_);
-      for (const Made& made : made_) {
-        ++counts_[static_cast<size_t>(made.call.op)]
-                 [std::min(made.result.error, kErrors - 1)];
+    bool stuck = true;
+    bool lives = false;
+    std::array<bool, 8> fresh_role{};
+    for (int slot = 0; slot < scene_.processes(); ++slot) {
+      if (state.at[slot] == kNowhere) continue;
+      lives = true;
+      // Processes that have not begun are as alike as their roles: one of them
+      // stands for all.
+      if (machine_.IsFirst(state.at[slot], slot)) {
+        bool& seen = fresh_role[static_cast<size_t>(scene_.roles[slot])];
+        if (std::exchange(seen, true)) continue;
       }
-      if (wrong != Wrong::kNothing) {
-        Schedule way = states_.WayTo(number);
-        way.push_back(choice);
-        return Found(wrong, std::move(way));
-      }
-      if (!Reach(there, number, choice)) return false;
+      const Stand stand = steps_.Of(state, slot);
+      out_.waits_cut |= stand.parked;
+      stuck = stuck && stand.count == 0 && !stand.parked;
+      if (!stand.steps) continue;
+      if (!Go(number, state, slot, steps_.MovesOf(stand)[0])) return false;
     }
-    return true;
+    for (int slot = 0; slot < scene_.processes(); ++slot) {
+      if (machine_.IsFirst(state.at[slot], slot)) continue;
+      const Stand stand = steps_.Of(state, slot);
+      stuck = stuck && stand.count == 0;
+      for (Move& move : steps_.MovesOf(stand).subspan(stand.steps ? 1 : 0)) {
+        if (!Go(number, state, slot, move)) return false;
+      }
+    }
+    return !stuck || !lives || Found(Wrong::kDeadlock, states_.WayTo(number));
   }
 
-  bool Reach(const Moment& moment, uint32_t from, Choice choice) {
-    State state{.world = worlds_.Id(moment.world)};
-    std::copy_n(moment.at.begin(), kMaxProcesses, state.at.begin());
+  bool Go(uint32_t number, const State& state, int slot, Move& move) {
+    const Choice choice{.slot = static_cast<uint8_t>(slot),
+                        .event = move.event};
+    ++out_.transitions;
+    Wrong wrong = Wrong::kNothing;
+    State there = steps_.Take(state, slot, move, &wrong);
+    if (wrong != Wrong::kNothing) {
+      Schedule way = states_.WayTo(number);
+      way.push_back(choice);
+      return Found(wrong, std::move(way));
+    }
+    const States::Origin& here = states_.OriginOf(number);
+    States::Origin origin{.from = number,
+                          .choice = choice,
+                          .depth = static_cast<uint16_t>(here.depth + 1),
+                          .level = static_cast<uint16_t>(here.level + 1)};
+    if (ByPreemptions()) {
+      const bool steps = IsStep(move.event);
+      const bool interrupts = steps && state.last != kNobody &&
+                              state.last != static_cast<uint32_t>(slot);
+      origin.level = static_cast<uint16_t>(here.level + (interrupts ? 1 : 0));
+      if (steps) there.last = static_cast<uint32_t>(slot);
+      if (there.last == static_cast<uint32_t>(slot) && move.patient) {
+        there.last = kNobody;
+      }
+      if (move.others) there.last = kNobody;
+    }
+    return Reach(there, origin);
+  }
+
+  // Whether the process makes a call, be it with another result.
+  static bool IsStep(Event event) {
+    return event == Event::kStep || event == Event::kLostReply ||
+           event == Event::kStaleLook || event == Event::kError;
+  }
+
+  bool Reach(const State& state, const States::Origin& origin) {
     bool fresh = false;
-    const uint32_t number = states_.Add(state, from, choice, &fresh);
-    if (!fresh || !scene_.liveness) return true;
-    const Wrong wrong = machine_.Conclude(moment, state.world);
+    const uint32_t number = states_.Add(state, origin, &fresh);
+    if (!fresh) {
+      States::Origin& known = states_.OriginOf(number);
+      if (!ByPreemptions() || known.level <= origin.level) return true;
+      known = origin;
+    }
+    const bool now = origin.from != States::kNone && origin.level == level_;
+    (now ? queue_ : next_).push_back(number);
+    out_.depth = std::max<uint32_t>(out_.depth, origin.depth);
+    if (!fresh || !scene_.liveness ||
+        machine_.IsConcluded(state.at, state.world)) {
+      return true;
+    }
+    const Wrong wrong = machine_.Conclude(steps_.MomentOf(state), state.world);
     return wrong == Wrong::kNothing || Found(wrong, states_.WayTo(number));
   }
 
   bool Found(Wrong wrong, Schedule way) {
-    const std::string reason = machine_.reason();
-    out_.found = Counterexample{wrong, {}, Whole(way)};
+    std::string reason = machine_.reason();
+    out_.found = Counterexample{wrong, {}, Whole(way, &reason)};
     if (wrong == Wrong::kFailed || wrong == Wrong::kLitter ||
         wrong == Wrong::kBlocked) {
       out_.found->reason = reason;
@@ -224,12 +210,14 @@ class Search {
   }
 
   // With a step for each call, so that it can be replayed whatever is reduced.
-  Schedule Whole(const Schedule& way) {
+  // `reason`: of what goes wrong in the last step, if anything does.
+  Schedule Whole(const Schedule& way, std::string* reason) {
     Schedule whole;
     Moment moment = machine_.Start();
     for (const Choice choice : way) {
       made_.clear();
-      (void)machine_.Do(&moment, choice, &made_);
+      const Wrong wrong = machine_.Do(&moment, choice, &made_);
+      if (wrong != Wrong::kNothing) *reason = machine_.reason();
       whole.push_back(choice);
       for (size_t i = 1; i < made_.size(); ++i) {
         whole.push_back({.slot = choice.slot});
@@ -238,22 +226,19 @@ class Search {
     return whole;
   }
 
-  static bool SomebodyLives(const Moment& moment) {
-    return std::any_of(moment.at.begin(), moment.at.end(),
-                       [](Position at) { return at != kNowhere; });
-  }
-
   const Scene& scene_;
   const Limits limits_;
   const std::function<bool()>& go_on_;
   const Clock::time_point start_ = Clock::now();
   const double cpu_start_ = ProcessorTime();
   Machine machine_;
-  Worlds worlds_;
+  Steps steps_;
   States states_;
-  std::vector<Choice> choices_;
+  std::vector<uint32_t> queue_;  // of the present level
+  std::vector<uint32_t> next_;
+  uint32_t level_ = 0;
+  uint64_t expanded_ = 0;
   std::vector<Made> made_;
-  std::array<std::array<uint64_t, kErrors>, kOps> counts_{};
   Exploration out_;
 };
 

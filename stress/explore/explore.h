@@ -1,9 +1,15 @@
 // Searches all schedules of a scene.
 //
-// Breadth first: the first counterexample is a shortest one. States are kept
-// whole and compared whole, so that nothing is merged that differs (but see
-// actors.h on how memories are compared). What makes
-// a state is the world (world.h) and the position of each process (actors.h);
+// Breadth first: the first counterexample is a shortest one. Or by preemptions:
+// first all schedules without one, then all with one, and so on, so that where
+// the search does not come to its end, it is still known that nothing is wrong
+// with fewer. A preemption is a step of one process where the one that made the
+// last step could have gone on, and did not wait; a death is none.
+//
+// States are kept whole and compared whole, so that nothing is merged that
+// differs (but see actors.h on how memories are compared). What makes
+// a state is the world (world.h) and the position of each process (actors.h),
+// and by preemptions whom a step would interrupt;
 // of processes that have not begun and do the same, one stands for all.
 #ifndef LOCKLAB_STRESS_EXPLORE_EXPLORE_H_
 #define LOCKLAB_STRESS_EXPLORE_EXPLORE_H_
@@ -26,6 +32,8 @@ struct Limits {
   size_t memory = size_t{2} << 30;    // bytes, roughly
   uint32_t depth = 0;                 // steps; 0: no limit
   std::chrono::milliseconds time{0};  // of the processor; 0: no limit
+  // In the order of their number of preemptions, and up to so many.
+  std::optional<uint32_t> preemptions = std::nullopt;
 };
 
 struct Counterexample {
@@ -38,6 +46,9 @@ struct Exploration {
   // The state space within the scene's bounds was searched to its end.
   bool complete = false;
   std::string bound;  // what ended it otherwise
+  // Every schedule with at most so many preemptions was searched; nullopt: it
+  // was not searched in that order, or not even those without any.
+  std::optional<uint32_t> preemptions;
   std::optional<Counterexample> found;
 
   uint64_t states = 0;

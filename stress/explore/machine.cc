@@ -108,6 +108,16 @@ void Machine::Choices(const Moment& moment, std::vector<Choice>* choices,
   }
 }
 
+void Machine::ChoicesOf(const Moment& moment, int slot,
+                        std::vector<Choice>* choices) {
+  choices->clear();
+  if (IsLive(moment, slot) && !IsParked(moment, slot) &&
+      kernel_.Ready(moment.world, slot, actors_.Next(moment.at[slot]))) {
+    choices->push_back({.slot = static_cast<uint8_t>(slot)});
+  }
+  Exceptions(moment, slot, choices);
+}
+
 void Machine::Exceptions(const Moment& moment, int slot,
                          std::vector<Choice>* choices) {
   const auto add = [&](Event event) {
@@ -160,6 +170,12 @@ bool Machine::IsPossible(const Moment& moment, Choice choice) {
 }
 
 Wrong Machine::Do(Moment* moment, Choice choice, std::vector<Made>* made) {
+  const Wrong wrong = Make(moment, choice, made);
+  if (wrong != Wrong::kNothing || !Holds(*moment, choice.slot)) return wrong;
+  return Meet(*moment, choice.slot);
+}
+
+Wrong Machine::Make(Moment* moment, Choice choice, std::vector<Made>* made) {
   World& world = moment->world;
   if (const auto spends = RowOf(choice.event).spends; spends.has_value()) {
     ++world.of(*spends);
@@ -251,17 +267,33 @@ Wrong Machine::Step(Moment* moment, Choice choice, std::vector<Made>* made) {
   if (made != nullptr) made->push_back({call, result});
   moment->at[slot] =
       actors_.After(moment->at[slot], lexicon_.results.Id(result));
-  const Wrong wrong = Settle(moment, slot, made);
-  if (wrong != Wrong::kNothing || !Holds(*moment, slot)) return wrong;
+  return Settle(moment, slot, made);
+}
+
+Wrong Machine::Meet(const Moment& moment, int slot) const {
   for (int other = 0; other < scene_.processes(); ++other) {
-    if (other != slot && Holds(*moment, other)) return Wrong::kTwoHolders;
+    if (other != slot && Holds(moment, other)) return Wrong::kTwoHolders;
   }
   return Wrong::kNothing;
 }
 
-bool Machine::IsParked(const Moment& moment, int slot) const {
-  return actors_.Next(moment.at[slot]).op == Op::kWaitEvent &&
-         actors_.Waits(moment.at[slot]) >= scene_.waits;
+bool Machine::MayMeet(const std::array<Position, kMaxProcesses>& at,
+                      int slot) const {
+  for (int other = 0; other < scene_.processes(); ++other) {
+    if (other != slot && actors_.Next(at[other]).op == Op::kHold) return true;
+  }
+  return false;
+}
+
+bool Machine::IsPatient(const Moment& moment, int slot) const {
+  if (!IsLive(moment, slot)) return true;
+  const Call& call = actors_.Next(moment.at[slot]);
+  return call.op == Op::kWaitEvent || !kernel_.Ready(moment.world, slot, call);
+}
+
+bool Machine::HasWaited(Position at) const {
+  return actors_.Next(at).op == Op::kWaitEvent &&
+         actors_.Waits(at) >= scene_.waits;
 }
 
 bool Machine::IsSpent(const Moment& moment) const {
@@ -420,6 +452,18 @@ Wrong Machine::Conclude(const Moment& moment, uint32_t world) {
     if (world != kNoNumber) left_alone_.Add(key, 0);
   }
   return any ? Wrong::kNothing : LookAfter(moment);
+}
+
+bool Machine::IsConcluded(const std::array<Position, kMaxProcesses>& at,
+                          uint32_t world) const {
+  bool any = false;
+  for (const Position each : at) {
+    if (each == kNowhere) continue;
+    any = true;
+    const uint64_t key = (static_cast<uint64_t>(world) << 32) | each;
+    if (left_alone_.Find(key) == nullptr) return false;
+  }
+  return any;
 }
 
 Wrong Machine::RunAlone(Moment moment, int slot) {

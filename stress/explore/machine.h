@@ -37,8 +37,33 @@ class Machine {
   // has waited as often as is explored is added to `parked`.
   void Choices(const Moment& moment, std::vector<Choice>* choices,
                bool* parked);
+  // Of one process: its step first, where it can make one, then the events. All
+  // of Choices() but the step of one that another stands for.
+  void ChoicesOf(const Moment& moment, int slot, std::vector<Choice>* choices);
   // Lets it happen. `made`: nullptr, or gets the calls that were made.
   Wrong Do(Moment* moment, Choice choice, std::vector<Made>* made);
+  // The same, but does not look whether others hold the lock: then it depends
+  // on no other's position (but see IsOutOfTheWay), and changes none, unless
+  // the choice is one that befalls a host.
+  Wrong Make(Moment* moment, Choice choice, std::vector<Made>* made);
+  // Whether another holds what `slot` holds; MayMeet: false, surely not.
+  [[nodiscard]] Wrong Meet(const Moment& moment, int slot) const;
+  [[nodiscard]] bool MayMeet(const std::array<Position, kMaxProcesses>& at,
+                             int slot) const;
+  // Whether the process of this position, or nobody, does nothing that another
+  // could notice, ever.
+  [[nodiscard]] bool IsOutOfTheWay(Position at) const {
+    return at == kNowhere || (!scene_.liveness && HasWaited(at));
+  }
+  // Whether it has waited as often as is explored, and would again.
+  [[nodiscard]] bool IsParked(const Moment& moment, int slot) const {
+    return HasWaited(moment.at[slot]);
+  }
+  // Whether it waits, or cannot go on.
+  [[nodiscard]] bool IsPatient(const Moment& moment, int slot) const;
+  [[nodiscard]] bool IsFirst(Position at, int slot) const {
+    return at == first_[slot];
+  }
   // Whether it is one of Choices(), the waits not counted.
   [[nodiscard]] bool IsPossible(const Moment& moment, Choice choice);
 
@@ -47,6 +72,9 @@ class Machine {
   // each world; kNoNumber: it has none.
   static constexpr uint32_t kNoNumber = ~uint32_t{0};
   Wrong Conclude(const Moment& moment, uint32_t world = kNoNumber);
+  // Whether that is known already, and all is well.
+  [[nodiscard]] bool IsConcluded(const std::array<Position, kMaxProcesses>& at,
+                                 uint32_t world) const;
 
   // Who the process is that begins there now.
   [[nodiscard]] Life LifeOf(const Moment& moment, int slot, Role role) const;
@@ -85,7 +113,7 @@ class Machine {
   // cannot come again; and only what goes wrong for others is looked for, not
   // who blocks them (no liveness, no waiting in the kernel).
   [[nodiscard]] bool IsLikeStandingStill(const Moment& moment, int slot) const;
-  [[nodiscard]] bool IsParked(const Moment& moment, int slot) const;
+  [[nodiscard]] bool HasWaited(Position at) const;
   void Exceptions(const Moment& moment, int slot, std::vector<Choice>* choices);
   Wrong Step(Moment* moment, Choice choice, std::vector<Made>* made);
   Result MakeCall(Moment* moment, Choice choice, const Call& call);
