@@ -1,6 +1,9 @@
 #include "stress/explore/stage.h"
 
 #include <sys/mman.h>
+#if !defined(__x86_64__)
+#include <ucontext.h>
+#endif
 
 #include <algorithm>
 #include <array>
@@ -36,9 +39,9 @@ constexpr size_t kRedZone = 128;
 constexpr size_t kSwept = size_t{12} << 10;
 
 // Whose code runs, and allocates there.
-Stage* g_playing = nullptr;
+thread_local Stage* g_playing = nullptr;
 // Whose memory may be given back.
-Stage* g_built = nullptr;
+thread_local Stage* g_built = nullptr;
 
 struct Block {
   size_t granules;
@@ -58,6 +61,28 @@ struct Stage::Heap {
   [[nodiscard]] bool Used(size_t at) const {
     return ((used[at / 64] >> (at % 64)) & 1) != 0;
   }
+  // Those from there on in its word, the lowest bit first, and how many.
+  [[nodiscard]] uint64_t From(size_t at, size_t* count) const {
+    *count = 64 - at % 64;
+    return used[at / 64] >> (at % 64);
+  }
+  // The first place for so many; kGranules: there is none.
+  [[nodiscard]] size_t FindFree(size_t count) const {
+    size_t free = 0;
+    size_t at = 0;
+    while (free < count && at < kGranules) {
+      size_t left = 0;
+      const uint64_t word = From(at, &left);
+      const auto zeros =
+          std::min(static_cast<size_t>(std::countr_zero(word)), left);
+      free += zeros;
+      at += zeros;
+      if (free >= count || zeros == left) continue;
+      free = 0;
+      at += static_cast<size_t>(std::countr_one(word >> zeros));
+    }
+    return free < count ? kGranules : at - free;
+  }
   void Mark(size_t from, size_t count, bool in_use) {
     for (size_t at = from; at < from + count; ++at) {
       const uint64_t bit = uint64_t{1} << (at % 64);
@@ -76,8 +101,6 @@ bool Stage::IsToBeHad() {
 
 namespace {
 
-constexpr size_t kContextSize = (sizeof(ucontext_t) + 63) / 64 * 64;
-
 char* MapRegion(size_t size) {
   void* const at = mmap(nullptr, size, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -92,44 +115,119 @@ constexpr size_t PagesFor(size_t size) {
   return (size + kPage - 1) / kPage * kPage;
 }
 
+}  // namespace
+
 #if defined(__x86_64__)
-size_t StackPointer(const ucontext_t& context) {
-  return static_cast<size_t>(context.uc_mcontext.gregs[REG_RSP]);
-}
-// What begins anew begins with no register of who lets it.
-void ForgetAllRegisters(ucontext_t* context) {
-  std::fill(std::begin(context->uc_mcontext.gregs),
-            std::end(context->uc_mcontext.gregs), 0);
-}
-// Registers that a function may change hold nothing across a call.
-void ForgetRegisters(ucontext_t* context) {
-  for (const int each : {REG_RDI, REG_RSI, REG_RDX, REG_RCX, REG_R8, REG_R9,
-                         REG_R10, REG_R11, REG_RAX}) {
-    context->uc_mcontext.gregs[each] = 0;
+// swapcontext(3) asks the kernel twice each time, for signals. Here what a
+// function has to keep is pushed on its stack, and the rest is forgotten: it
+// holds nothing across a call.
+struct Stage::Registers {
+  char* sp = nullptr;
+
+  [[nodiscard]] size_t StackPointer() const {
+    return reinterpret_cast<size_t>(sp);
   }
+  // What begins anew begins with no register of who lets it.
+  void Begin(char* stack, size_t size, void (*enter)(Stage*), Stage* stage);
+  static void Switch(Registers* from, const Registers& to);
+};
+
+extern "C" void LocklabSwitchStacks(char** save, char* load);
+extern "C" void LocklabBeginStack();
+asm(R"(
+  .text
+  .p2align 4
+  .type LocklabSwitchStacks, @function
+LocklabSwitchStacks:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+  .size LocklabSwitchStacks, .-LocklabSwitchStacks
+  .p2align 4
+  .type LocklabBeginStack, @function
+LocklabBeginStack:
+  .cfi_startproc
+  .cfi_undefined rip
+  movq %r12, %rdi
+  xorl %r12d, %r12d
+  movq %rbx, %rax
+  xorl %ebx, %ebx
+  callq *%rax
+  ud2
+  .cfi_endproc
+  .size LocklabBeginStack, .-LocklabBeginStack
+)");
+
+void Stage::Registers::Begin(char* stack, size_t size, void (*enter)(Stage*),
+                             Stage* stage) {
+  // As LocklabSwitchStacks takes them off; the stack is aligned at the call.
+  auto* const top = reinterpret_cast<void**>(stack + size) - 9;
+  top[2] = nullptr;
+  top[3] = stage;                           // r12
+  top[4] = reinterpret_cast<void*>(enter);  // rbx
+  top[6] = reinterpret_cast<void*>(&LocklabBeginStack);
+  sp = reinterpret_cast<char*>(top);
+}
+
+void Stage::Registers::Switch(Registers* from, const Registers& to) {
+  LocklabSwitchStacks(&from->sp, to.sp);
 }
 #elif defined(__aarch64__)
-size_t StackPointer(const ucontext_t& context) {
-  return context.uc_mcontext.sp;
-}
-void ForgetAllRegisters(ucontext_t* context) {
-  std::fill(std::begin(context->uc_mcontext.regs),
-            std::end(context->uc_mcontext.regs), 0);
-}
-void ForgetRegisters(ucontext_t*) {}
+struct Stage::Registers {
+  ucontext_t context{};
+
+  [[nodiscard]] size_t StackPointer() const { return context.uc_mcontext.sp; }
+  static void Enter(unsigned enter_high, unsigned enter_low, unsigned high,
+                    unsigned low) {
+    const auto join = [](unsigned upper, unsigned lower) {
+      return static_cast<uintptr_t>((uint64_t{upper} << 32) | lower);
+    };
+    reinterpret_cast<void (*)(Stage*)>(join(enter_high, enter_low))(
+        reinterpret_cast<Stage*>(join(high, low)));
+  }
+  void Begin(char* stack, size_t size, void (*enter)(Stage*), Stage* stage) {
+    std::memset(static_cast<void*>(&context), 0, sizeof context);
+    getcontext(&context);
+    std::fill(std::begin(context.uc_mcontext.regs),
+              std::end(context.uc_mcontext.regs), 0);
+    context.uc_stack.ss_sp = stack;
+    context.uc_stack.ss_size = size;
+    const auto to = reinterpret_cast<uintptr_t>(enter);
+    const auto self = reinterpret_cast<uintptr_t>(stage);
+    makecontext(&context, reinterpret_cast<void (*)()>(&Enter), 4,
+                static_cast<unsigned>(to >> 32), static_cast<unsigned>(to),
+                static_cast<unsigned>(self >> 32), static_cast<unsigned>(self));
+  }
+  static void Switch(Registers* from, const Registers& to) {
+    swapcontext(&from->context, &to.context);
+  }
+};
 #else
-#error "where is the stack pointer of a ucontext_t?"
+#error "how are stacks switched here?"
 #endif
 
-}  // namespace
+// Behind the registers.
+static constexpr size_t kHeapAt = 1024;
 
 Stage::Stage(std::function<void()> body)
     : body_(std::move(body)),
-      region_(
-          MapRegion(PagesFor(kContextSize + sizeof(Heap)) + kPage + kStack)),
-      here_(new (region_) ucontext_t{}),
-      heap_(new (region_ + kContextSize) Heap),
-      stack_(region_ + PagesFor(kContextSize + sizeof(Heap)) + kPage) {
+      region_(MapRegion(PagesFor(kHeapAt + sizeof(Heap)) + kPage + kStack)),
+      here_(new (region_) Registers),
+      heap_(new (region_ + kHeapAt) Heap),
+      stack_(region_ + PagesFor(kHeapAt + sizeof(Heap)) + kPage),
+      back_(std::make_unique<Registers>()) {
   mprotect(stack_ - kPage, kPage, PROT_NONE);
 }
 
@@ -138,11 +236,9 @@ Stage::~Stage() {
   munmap(region_, static_cast<size_t>(stack_ + kStack - region_));
 }
 
-void Stage::Enter(unsigned high, unsigned low) {
-  auto* const self = reinterpret_cast<Stage*>(
-      static_cast<uintptr_t>((static_cast<uint64_t>(high) << 32) | low));
-  self->body_();
-  self->Yield();  // for ever
+void Stage::Enter(Stage* stage) {
+  stage->body_();
+  stage->Yield();  // for ever
 }
 
 void Stage::Clean(char* from, char* to) {
@@ -154,34 +250,25 @@ void Stage::Begin() {
   heap_->top = 0;
   heap_->used.fill(0);
   Clean(stack_, stack_ + kStack);
-  std::memset(static_cast<void*>(here_), 0, sizeof *here_);
-  getcontext(here_);
-  ForgetAllRegisters(here_);
-  here_->uc_stack.ss_sp = stack_;
-  here_->uc_stack.ss_size = kStack;
-  here_->uc_link = nullptr;
-  const auto self = reinterpret_cast<uintptr_t>(this);
-  makecontext(here_, reinterpret_cast<void (*)()>(&Stage::Enter), 2,
-              static_cast<unsigned>(self >> 32), static_cast<unsigned>(self));
+  here_->Begin(stack_, kStack, &Stage::Enter, this);
   Resume();
 }
 
 void Stage::Resume() {
   g_built = this;
   g_playing = this;
-  swapcontext(&back_, here_);
+  Registers::Switch(back_.get(), *here_);
   g_playing = nullptr;
 }
 
 void Stage::Yield() {
   Stage* const was = std::exchange(g_playing, nullptr);
-  swapcontext(here_, &back_);
+  Registers::Switch(here_, *back_);
   g_playing = was;
 }
 
 void Stage::Save(std::string* image) {
-  ForgetRegisters(here_);
-  const size_t sp = StackPointer(*here_) - reinterpret_cast<size_t>(stack_);
+  const size_t sp = here_->StackPointer() - reinterpret_cast<size_t>(stack_);
   const size_t top = heap_->top;
   const size_t words = (top + 63) / 64;
   image->resize(2 * sizeof(size_t) + sizeof *here_ + words * 8 +
@@ -222,23 +309,37 @@ void Stage::Load(const std::string& image) {
   take(stack_ + sp, kStack - sp);
 }
 
+// Each word goes into one lane of each half, so that the processor need not
+// wait for one multiplication to begin the next.
 Digest Stage::DigestOf(const std::string& image) {
+  constexpr size_t kLanes = 4;
+  std::array<uint64_t, kLanes> low{1, 2, 3, 4};
+  std::array<uint64_t, kLanes> high{5, 6, 7, 8};
+  const auto stir = [&](const std::array<uint64_t, kLanes>& words) {
+    for (size_t i = 0; i < kLanes; ++i) {
+      low[i] = (low[i] ^ words[i]) * 0xff51afd7ed558ccd;
+      low[i] ^= low[i] >> 32;
+      high[i] = (std::rotl(high[i], 23) + words[i]) * 0x9ddfea08eb382d69;
+    }
+  };
+  std::array<uint64_t, kLanes> words{};
+  const char* at = image.data();
+  const char* const end = at + image.size();
+  for (; end - at >= static_cast<ptrdiff_t>(sizeof words); at += sizeof words) {
+    std::memcpy(words.data(), at, sizeof words);
+    stir(words);
+  }
+  words.fill(0);
+  std::memcpy(words.data(), at, static_cast<size_t>(end - at));
+  stir(words);
   Digest digest{.low = 0x9e3779b97f4a7c15 ^ image.size(),
                 .high = 0xc2b2ae3d27d4eb4f};
-  const char* at = image.data();
-  size_t left = image.size();
-  while (left > 0) {
-    uint64_t word = 0;
-    std::memcpy(&word, at, std::min<size_t>(left, 8));
-    digest.low = (digest.low ^ word) * 0xff51afd7ed558ccd;
-    digest.low ^= digest.low >> 32;
-    digest.high = std::rotl(digest.high, 23) + word;
-    digest.high *= 0x9ddfea08eb382d69;
-    at += std::min<size_t>(left, 8);
-    left -= std::min<size_t>(left, 8);
+  for (size_t i = 0; i < kLanes; ++i) {
+    digest.low = (digest.low ^ low[i]) * 0xff51afd7ed558ccd;
+    digest.low ^= digest.low >> 29;
+    digest.high = (std::rotl(digest.high, 23) + high[i]) * 0x9ddfea08eb382d69;
+    digest.high ^= digest.high >> 31;
   }
-  digest.low ^= digest.low >> 29;
-  digest.high ^= digest.high >> 31;
   return digest;
 }
 
@@ -256,22 +357,19 @@ __attribute__((noinline)) void Stage::Sweep() {
       3 * kRedZone);
   auto* const begin = std::max(end - kSwept / 8,
                                reinterpret_cast<uint64_t*>(g_playing->stack_));
+#if defined(__x86_64__)
+  size_t words = begin < end ? static_cast<size_t>(end - begin) : 0;
+  uint64_t* at = begin;
+  asm volatile("rep stosq" : "+D"(at), "+c"(words) : "a"(0) : "memory");
+#else
   for (volatile uint64_t* at = begin; at < end; ++at) *at = 0;
+#endif
 }
 
 void* Stage::Allocate(size_t size) {
   const size_t count = (size + sizeof(Block) + kGranule - 1) / kGranule;
-  size_t from = 0;
-  size_t run = 0;
-  while (run < count && from + run < kGranules) {
-    if (heap_->Used(from + run)) {
-      from += run + 1;
-      run = 0;
-    } else {
-      ++run;
-    }
-  }
-  if (run < count) throw std::bad_alloc();
+  const size_t from = heap_->FindFree(count);
+  if (from == kGranules) throw std::bad_alloc();
   heap_->Mark(from, count, true);
   heap_->top = std::max(heap_->top, static_cast<uint32_t>(from + count));
   auto* const block =

@@ -3,16 +3,15 @@
 // again. What has the same bytes there goes on in the same way.
 //
 // Not to be had under the sanitizers, which have an allocator and a view of
-// stacks of their own. Not for more than one thread; exceptions must not leave
-// the body.
+// stacks of their own. A stage is one thread's; each thread may have one.
+// Exceptions must not leave the body.
 #ifndef LOCKLAB_STRESS_EXPLORE_STAGE_H_
 #define LOCKLAB_STRESS_EXPLORE_STAGE_H_
-
-#include <ucontext.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 namespace locklab::explore {
@@ -68,15 +67,16 @@ class Stage {
 
  private:
   struct Heap;
-  static void Enter(unsigned high, unsigned low);
+  struct Registers;
+  static void Enter(Stage* stage);
   void Clean(char* from, char* to);
 
   const std::function<void()> body_;
   char* const region_;  // all that an image is made of lies in here
-  ucontext_t* const here_;
+  Registers* const here_;
   Heap* const heap_;
   char* const stack_;  // its lowest address
-  ucontext_t back_{};
+  const std::unique_ptr<Registers> back_;
 };
 
 }  // namespace locklab::explore
