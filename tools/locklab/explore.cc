@@ -39,6 +39,12 @@ using Json = nlohmann::ordered_json;
 // What is searched where nobody says how many processes there are.
 constexpr uint64_t kProcesses[] = {2, 3};
 
+constexpr uint64_t kAnyPreemptions = ~uint64_t{0};
+constexpr uint64_t kMostPreemptions = 1000;
+// Where a search does not come to its end, and nobody says how many: so many
+// are enough for an answer. What is wrong mostly shows with two.
+constexpr uint32_t kEnoughPreemptions = 2;
+
 struct Flags {
   std::string backends;
   std::string models;
@@ -53,6 +59,8 @@ struct Flags {
   uint64_t depth = 0;
   uint64_t memory_mb = 1024;
   uint64_t seconds = 55;
+  uint64_t preemptions = kAnyPreemptions;
+  bool require_complete = false;
 };
 
 // One lock in one model.
@@ -156,13 +164,30 @@ std::string Command(const Case& each, const Flags& flags) {
   return out;
 }
 
-std::string_view VerdictOf(const Outcome& outcome) {
+// What the table and the JSON say.
+constexpr std::string_view kBounded = "bounded";
+
+std::string_view VerdictOf(const Outcome& outcome, const Flags& flags) {
   if (!outcome.of->excuse.empty()) return "unsupported";
-  if (outcome.found.found.has_value()) return "fail";
-  return outcome.found.complete ? "pass" : "inconclusive";
+  const Exploration& found = outcome.found;
+  if (found.found.has_value()) return "fail";
+  if (found.complete) return "pass";
+  const uint64_t enough = flags.preemptions == kAnyPreemptions
+                              ? kEnoughPreemptions
+                              : flags.preemptions;
+  const bool far =
+      found.preemptions.has_value() && *found.preemptions >= enough;
+  return far && !flags.require_complete ? kBounded : "inconclusive";
 }
 
-void PrintRow(const Outcome& outcome, std::ostream& out) {
+// Which schedules were searched: "all", "<= 3", "-" where that has no name.
+std::string ReachOf(const Exploration& found) {
+  if (found.complete) return "all";
+  if (!found.preemptions.has_value()) return "-";
+  return fmt::format("<= {}", *found.preemptions);
+}
+
+void PrintRow(const Outcome& outcome, const Flags& flags, std::ostream& out) {
   const Exploration& found = outcome.found;
   fmt::print(out, "{:<8} {:<8} {:>5} ", outcome.of->scene.model->name,
              outcome.of->subject.name,
@@ -173,9 +198,9 @@ void PrintRow(const Outcome& outcome, std::ostream& out) {
     fmt::print(out, "unsupported: {}\n", outcome.of->excuse);
     return;
   }
-  fmt::print(out, "{:<12} {:>10} {:>11} {:>6} {:>8} {:>8.2f}{}\n",
-             VerdictOf(outcome), found.states, found.transitions, found.depth,
-             found.worlds, found.cpu_seconds,
+  fmt::print(out, "{:<12} {:>11} {:>10} {:>11} {:>6} {:>8} {:>8.2f}{}\n",
+             VerdictOf(outcome, flags), ReachOf(found), found.states,
+             found.transitions, found.depth, found.worlds, found.cpu_seconds,
              found.bound.empty() ? "" : "  bound reached: " + found.bound);
 }
 
@@ -194,11 +219,13 @@ void PrintFound(const Outcome& outcome, const Flags& flags, Console& out) {
 }
 
 Json BoundsOf(const Flags& flags) {
-  Json out = {{"rounds", flags.rounds},
-              {"waits", flags.waits},
-              {"depth", flags.depth},
-              {"memory_bytes", flags.memory_mb << 20},
-              {"processor_s", flags.seconds}};
+  Json out = {
+      {"rounds", flags.rounds},       {"waits", flags.waits},
+      {"depth", flags.depth},         {"memory_bytes", flags.memory_mb << 20},
+      {"processor_s", flags.seconds}, {"preemptions", nullptr}};
+  if (flags.preemptions != kAnyPreemptions) {
+    out["preemptions"] = flags.preemptions;
+  }
   for (const auto& row : explore::Events()) {
     if (row.flag.empty()) continue;
     std::string name(row.flag.substr(2));
@@ -238,7 +265,9 @@ Json JsonOf(const Outcome& outcome, const Flags& flags) {
               {"assumes", std::string(outcome.of->scene.model->assumes)},
               {"processes", outcome.of->scene.processes()},
               {"bounds", BoundsOf(flags)},
-              {"verdict", std::string(VerdictOf(outcome))},
+              {"verdict", std::string(VerdictOf(outcome, flags))},
+              {"complete", found.complete},
+              {"preemptions", nullptr},
               {"excuse", outcome.of->excuse},
               {"bound_reached", found.bound},
               {"waits_cut", found.waits_cut},
@@ -253,6 +282,7 @@ Json JsonOf(const Outcome& outcome, const Flags& flags) {
               {"processor_s", found.cpu_seconds},
               {"coverage", std::move(coverage)},
               {"never", NeverOf(found)}};
+  if (found.preemptions.has_value()) out["preemptions"] = *found.preemptions;
   if (!found.found.has_value()) return out;
   Json steps = Json::array();
   for (const auto& step :
@@ -273,13 +303,14 @@ Json JsonOf(const Outcome& outcome, const Flags& flags) {
   return out;
 }
 
-Exit CodeOf(const std::vector<Outcome>& outcomes) {
+Exit CodeOf(const std::vector<Outcome>& outcomes, const Flags& flags) {
   Exit code = kExitNothingRan;
   for (const Outcome& outcome : outcomes) {
-    const std::string_view verdict = VerdictOf(outcome);
+    const std::string_view verdict = VerdictOf(outcome, flags);
     if (verdict == "fail") return kExitFailed;
     if (verdict == "inconclusive") code = kExitInconclusive;
-    if (verdict == "pass" && code == kExitNothingRan) code = kExitOk;
+    const bool fine = verdict == "pass" || verdict == kBounded;
+    if (fine && code == kExitNothingRan) code = kExitOk;
   }
   return code;
 }
@@ -306,16 +337,43 @@ void PrintCoverage(const std::vector<Outcome>& outcomes, std::ostream& out) {
   }
 }
 
+// What the verdicts stand for.
+void PrintReach(const std::vector<Outcome>& outcomes, const Flags& flags,
+                Console& out) {
+  size_t whole = 0;
+  size_t bounded = 0;
+  uint32_t least = ~uint32_t{0};
+  for (const Outcome& outcome : outcomes) {
+    const std::string_view verdict = VerdictOf(outcome, flags);
+    whole += verdict == "pass" ? 1 : 0;
+    if (verdict != kBounded) continue;
+    ++bounded;
+    least = std::min(least, *outcome.found.preemptions);
+  }
+  if (whole + bounded == 0) return;
+  std::string said = fmt::format(
+      "pass: nothing is wrong in any schedule within the bounds ({} searches)",
+      whole);
+  if (bounded > 0) {
+    said += fmt::format(
+        "; bounded: nor in any with at most as many preemptions as the table "
+        "says, {} at least ({} searches); of those with more nothing is said",
+        least, bounded);
+  }
+  fmt::print(out.stream, "{}\n", report::Wrap(said, WidthOf(out), 0));
+}
+
 void PrintAll(const std::vector<Outcome>& outcomes, const Flags& flags,
               Console& out) {
   fmt::print(out.stream,
-             "{:<8} {:<8} {:>5} {:<12} {:>10} {:>11} {:>6} {:>8} {:>8}\n",
-             "model", "backend", "procs", "verdict", "states", "transitions",
-             "depth", "worlds", "cpu s");
+             "{:<8} {:<8} {:>5} {:<12} {:>11} {:>10} {:>11} {:>6} {:>8} "
+             "{:>8}\n",
+             "model", "backend", "procs", "verdict", "preemptions", "states",
+             "transitions", "depth", "worlds", "cpu s");
   uint64_t states = 0;
   double cpu = 0;
   for (const Outcome& outcome : outcomes) {
-    PrintRow(outcome, out.stream);
+    PrintRow(outcome, flags, out.stream);
     states += outcome.found.states;
     cpu += outcome.found.cpu_seconds;
   }
@@ -328,6 +386,7 @@ void PrintAll(const std::vector<Outcome>& outcomes, const Flags& flags,
              "processor time for all, {} MiB a search\n",
              states, cpu, static_cast<double>(states) / std::max(cpu, 1e-9),
              flags.allowed[0], flags.waits, flags.seconds, flags.memory_mb);
+  PrintReach(outcomes, flags, out);
   if (states > 0) PrintCoverage(outcomes, out.stream);
 }
 
@@ -410,9 +469,8 @@ class Queue {
   const Case* Next() {
     const auto next =
         std::ranges::min_element(waiting_, {}, [this](const Case* each) {
-          const uint64_t states = states_[NameOf(*each)];
-          return std::tuple(each->scene.processes(), states > kMany,
-                            each->scene.liveness, states);
+          return std::tuple(each->scene.processes(), IsLong(*each),
+                            each->scene.liveness, StatesOf(*each));
         });
     const Case* const each = *next;
     waiting_.erase(next);
@@ -421,46 +479,102 @@ class Queue {
   void Ended(const Case& each, uint64_t states) {
     states_[NameOf(each)] = states;
   }
+  // Whether it will not come to its end within what is usually given.
+  [[nodiscard]] bool IsLong(const Case& each) const {
+    return StatesOf(each) > kMany;
+  }
 
  private:
-  // Of two processes: three do not end within what is usually given.
+  // With two processes.
   static constexpr uint64_t kMany = 5000;
 
   static std::string NameOf(const Case& each) {
     return each.subject.name + " " + std::string(each.scene.model->name);
+  }
+  [[nodiscard]] uint64_t StatesOf(const Case& each) const {
+    const auto found = states_.find(NameOf(each));
+    return found == states_.end() ? 0 : found->second;
   }
 
   std::vector<const Case*> waiting_;
   std::map<std::string, uint64_t> states_;
 };
 
-// In the order of the cases, as far as the searches came.
+// Searches one after the other, within the processor time for all.
+class Searches {
+ public:
+  Searches(const Flags& flags, Context& context)
+      : flags_(flags),
+        progress_(context.err),
+        left_(static_cast<double>(flags.seconds)) {}
+
+  // `share` of what time is left. By preemptions, or breadth first.
+  Exploration Run(const Case& each, double share, bool by_preemptions) {
+    progress_.Stage(
+        fmt::format("{} {}", each.scene.model->name, each.subject.name));
+    explore::Limits limits{.memory = flags_.memory_mb << 20,
+                           .depth = static_cast<uint32_t>(flags_.depth)};
+    if (flags_.seconds != 0) {  // 0 would be no limit
+      limits.time = std::chrono::milliseconds(
+          static_cast<int64_t>(std::max(left_ * share * 1000, 1.0)));
+    }
+    if (by_preemptions) {
+      limits.preemptions = static_cast<uint32_t>(
+          std::min<uint64_t>(flags_.preemptions, kMostPreemptions));
+    }
+    Exploration found = explore::Explore(
+        each.scene, limits, [] { return proc::Interrupts::Pending() == 0; });
+    left_ -= found.cpu_seconds;
+    return found;
+  }
+
+ private:
+  const Flags& flags_;
+  check::Progress progress_;
+  double left_;
+};
+
+// Of the time that is left, for one search of many.
+constexpr double kShare = 2.0 / 3;
+
+// In the order of the cases, as far as the searches came. What does not come to
+// its end breadth first, or will not, is searched by preemptions with the time
+// that the others leave: then it is known how far it was searched.
 std::vector<Outcome> SearchAll(const std::vector<Case>& cases,
                                const Flags& flags, Context& context) {
   const proc::Interrupts interrupts;
-  check::Progress progress(context.err);
+  Searches searches(flags, context);
   std::vector<Outcome> outcomes;
   for (const Case& each : cases) {
     if (!each.excuse.empty()) outcomes.push_back({.of = &each, .found = {}});
   }
+  const bool asked = flags.preemptions != kAnyPreemptions;
+  const bool may_fall_back =
+      !asked && !flags.require_complete && flags.depth == 0;
+  std::vector<Outcome> unfinished;
   Queue queue(cases);
-  double left = static_cast<double>(flags.seconds);
   while (queue.size() > 0 && proc::Interrupts::Pending() == 0) {
     const Case* const each = queue.Next();
-    progress.Stage(
-        fmt::format("{} {}", each->scene.model->name, each->subject.name));
-    // The last one has all that is left. 0 would be no limit.
-    const double share = queue.size() == 0 ? left : left * 2 / 3;
-    const auto time = static_cast<int64_t>(std::max(share * 1000, 1.0));
-    Exploration found = explore::Explore(
-        each->scene,
-        {.memory = flags.memory_mb << 20,
-         .depth = static_cast<uint32_t>(flags.depth),
-         .time = std::chrono::milliseconds(flags.seconds == 0 ? 0 : time)},
-        [] { return proc::Interrupts::Pending() == 0; });
-    left -= found.cpu_seconds;
-    queue.Ended(*each, found.states);
-    outcomes.push_back({.of = each, .found = std::move(found)});
+    if (may_fall_back && queue.IsLong(*each)) {
+      unfinished.push_back({.of = each, .found = {}});
+      continue;
+    }
+    // The last one has all that is left, unless something is searched again.
+    const bool last = queue.size() == 0 && unfinished.empty();
+    const double share = last && !may_fall_back ? 1 : kShare;
+    Outcome outcome{.of = each, .found = searches.Run(*each, share, asked)};
+    queue.Ended(*each, outcome.found.states);
+    const bool ended =
+        outcome.found.complete || outcome.found.found.has_value();
+    (ended || !may_fall_back ? outcomes : unfinished)
+        .push_back(std::move(outcome));
+  }
+  for (size_t i = 0; i < unfinished.size(); ++i) {
+    if (proc::Interrupts::Pending() == 0) {
+      const double share = 1.0 / static_cast<double>(unfinished.size() - i);
+      unfinished[i].found = searches.Run(*unfinished[i].of, share, true);
+    }
+    outcomes.push_back(std::move(unfinished[i]));
   }
   proc::Interrupts::Take();
   std::ranges::sort(outcomes, {}, &Outcome::of);
@@ -475,7 +589,7 @@ int RunExplore(Flags flags, Context& context) {
   const std::vector<Case> cases = CasesOf(flags);
   if (!flags.replay.empty()) return RunReplay(cases, flags, context);
   const std::vector<Outcome> outcomes = SearchAll(cases, flags, context);
-  Exit code = CodeOf(outcomes);
+  Exit code = CodeOf(outcomes, flags);
   if (code == kExitOk && outcomes.size() < cases.size()) {
     code = kExitInconclusive;
   }
@@ -522,6 +636,17 @@ void AddBounds(CLI::App& app, Flags* flags) {
   }
   AddNumber(app, "--depth", &flags->depth,
             "Steps after which the search ends; 0: no limit.", 0, 1'000'000);
+  AddNumber(app, "--preemptions", &flags->preemptions,
+            fmt::format("Searches only schedules in which one process "
+                        "interrupts another so often at most: makes a step "
+                        "where the other could go on and does not wait. "
+                        "Default: all; where that does not end in time, as "
+                        "many as do, {} at least.",
+                        kEnoughPreemptions),
+            0, kMostPreemptions);
+  app.add_flag("--require-complete", flags->require_complete,
+               "Takes no bound on preemptions for an answer: what was not "
+               "searched whole is inconclusive.");
   AddNumber(app, "--memory", &flags->memory_mb,
             "MiB after which the search of one lock ends.", 1, 1 << 20);
   AddNumber(app, "--time", &flags->seconds,
@@ -557,7 +682,15 @@ Run SetUpExplore(CLI::App& app, Context& context) {
   app.footer(
       "The library's own code runs over a model filesystem; every order of\n"
       "the calls of its processes is tried, and every death between two.\n"
-      "Exit codes: 0 nothing is wrong; 1 something is; 2 usage; 3 nothing was\n"
+      "\n"
+      "Verdicts: pass: nothing is wrong in any schedule within the bounds "
+      "(waits,\n"
+      "rounds, deaths); bounded: nor in any with at most as many preemptions "
+      "as\n"
+      "the table says; inconclusive: it did not come as far.\n"
+      "Exit codes: 0 nothing is wrong, all verdicts are pass or bounded (with\n"
+      "--require-complete: pass); 1 something is wrong; 2 usage; 3 nothing "
+      "was\n"
       "explored; 5 a bound was reached before the end.");
   return [flags, &context] { return RunExplore(*flags, context); };
 }
