@@ -11,6 +11,8 @@ namespace locklab::explore {
 namespace {
 
 constexpr size_t kMostParked = 4096;
+// Of saved images: what is not kept is run again from its beginning.
+constexpr size_t kMostImages = size_t{24} << 20;
 // A program that has to end does so within this, or is left standing.
 constexpr int kPatience = 1000;
 
@@ -112,10 +114,14 @@ class Actors::Play {
     at_ = at;
     kept_.emplace_front(at, image_);
     kept_at_[at] = kept_.begin();
-    if (kept_.size() <= kMostParked) return;
-    kept_at_.erase(kept_.back().first);
-    kept_.pop_back();
+    bytes_ += image_.size();
+    while (bytes_ > kMostImages) {
+      bytes_ -= kept_.back().second.size();
+      kept_at_.erase(kept_.back().first);
+      kept_.pop_back();
+    }
   }
+  [[nodiscard]] size_t bytes() const { return bytes_; }
   bool Load(Position at) {
     const auto found = kept_at_.find(at);
     if (found == kept_at_.end()) return false;
@@ -159,6 +165,7 @@ class Actors::Play {
   Position at_ = kNowhere;
   std::string image_;
   Images kept_;
+  size_t bytes_ = 0;  // of their images
   std::unordered_map<Position, Images::iterator> kept_at_;
   Stage stage_;
 };
@@ -308,9 +315,10 @@ void Actors::Park(Position at, std::unique_ptr<Thread> thread) {
 }
 
 size_t Actors::bytes() const {
-  constexpr size_t kOfMap = 48;  // a node of it, roughly
+  constexpr size_t kOfMap = 64;  // a node of it, and its bucket, roughly
+  const size_t images = play_ == nullptr ? 0 : play_->bytes();
   return nodes_.capacity() * sizeof(Node) + after_.bytes() +
-         known_.size() * kOfMap;
+         known_.size() * kOfMap + images;
 }
 
 }  // namespace locklab::explore

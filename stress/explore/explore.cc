@@ -68,34 +68,49 @@ class Search {
     return limits_.preemptions.has_value();
   }
 
-  // A level has all states of a depth, or of a number of preemptions; states
-  // are added to the present level while it is searched, or to the next.
+  // A level has all states of a depth, or of a number of preemptions. By depth,
+  // what is reached belongs to the next level, by preemptions to the present
+  // one, and the next begins with what interrupts in the states of this one: so
+  // each state is found with the fewest that lead there.
   void Work() {
     const State first = steps_.Enter(machine_.Start());
     if (!Reach(first, {})) return;
-    queue_.swap(next_);
+    if (!ByPreemptions()) queue_.swap(next_);
     for (level_ = 0; !queue_.empty(); ++level_) {
-      for (size_t i = 0; i < queue_.size(); ++i) {
-        if (expanded_++ % kLookAround == 0 && !LookAround()) return;
-        const uint32_t number = queue_[i];
-        // It was come to with fewer since it was added.
-        if (states_.OriginOf(number).level != level_) continue;
-        if (!Expand(number)) return;
-      }
+      if (!WorkOnLevel()) return;
       if (ByPreemptions()) out_.preemptions = level_;
       queue_.clear();
       queue_.swap(next_);
-      if (!queue_.empty() && IsTooFar()) return;
+      if (!queue_.empty() && IsTooDeep()) return;
+    }
+    if (cut_) {
+      out_.bound = std::to_string(*limits_.preemptions) + " preemptions";
     }
   }
 
-  bool IsTooFar() {
-    if (ByPreemptions() && level_ == *limits_.preemptions) {
-      out_.bound = std::to_string(level_) + " preemptions";
-    } else if (!ByPreemptions() && level_ + 1 == limits_.depth) {
-      out_.bound = "depth " + std::to_string(limits_.depth);
+  // Those of the level before come first, to be interrupted.
+  bool WorkOnLevel() {
+    const size_t interrupted =
+        ByPreemptions() && level_ > 0 ? queue_.size() : 0;
+    for (size_t i = 0; i < queue_.size(); ++i) {
+      if (expanded_++ % kLookAround == 0 && !LookAround()) return false;
+      interrupts_ = i < interrupted;
+      may_interrupt_ = false;
+      if (!Expand(queue_[i])) return false;
+      if (!may_interrupt_) continue;
+      if (level_ < *limits_.preemptions) {
+        next_.push_back(queue_[i]);
+      } else {
+        cut_ = true;
+      }
     }
-    return !out_.bound.empty();
+    return true;
+  }
+
+  bool IsTooDeep() {
+    if (ByPreemptions() || level_ + 1 != limits_.depth) return false;
+    out_.bound = "depth " + std::to_string(limits_.depth);
+    return true;
   }
 
   bool LookAround() {
@@ -147,6 +162,10 @@ class Search {
   bool Go(uint32_t number, const State& state, int slot, Move& move) {
     const Choice choice{.slot = static_cast<uint8_t>(slot),
                         .event = move.event};
+    if (ByPreemptions() && Interrupts(state, choice) != interrupts_) {
+      may_interrupt_ = may_interrupt_ || !interrupts_;
+      return true;
+    }
     ++out_.transitions;
     Wrong wrong = Wrong::kNothing;
     State there = steps_.Take(state, slot, move, &wrong);
@@ -155,23 +174,23 @@ class Search {
       way.push_back(choice);
       return Found(wrong, std::move(way));
     }
+    if (ByPreemptions()) SetLast(&there, choice, move);
     const States::Origin& here = states_.OriginOf(number);
-    States::Origin origin{.from = number,
-                          .choice = choice,
-                          .depth = static_cast<uint16_t>(here.depth + 1),
-                          .level = static_cast<uint16_t>(here.level + 1)};
-    if (ByPreemptions()) {
-      const bool steps = IsStep(move.event);
-      const bool interrupts = steps && state.last != kNobody &&
-                              state.last != static_cast<uint32_t>(slot);
-      origin.level = static_cast<uint16_t>(here.level + (interrupts ? 1 : 0));
-      if (steps) there.last = static_cast<uint32_t>(slot);
-      if (there.last == static_cast<uint32_t>(slot) && move.patient) {
-        there.last = kNobody;
-      }
-      if (move.others) there.last = kNobody;
-    }
-    return Reach(there, origin);
+    return Reach(there, {.from = number,
+                         .choice = choice,
+                         .depth = static_cast<uint16_t>(here.depth + 1)});
+  }
+
+  static bool Interrupts(const State& state, Choice choice) {
+    return IsStep(choice.event) && state.last != kNobody &&
+           state.last != choice.slot;
+  }
+
+  // Who waits, cannot go on, or is gone is not interrupted.
+  static void SetLast(State* state, Choice choice, const Move& move) {
+    if (IsStep(choice.event)) state->last = choice.slot;
+    if (state->last == choice.slot && move.patient) state->last = kNobody;
+    if (move.others) state->last = kNobody;
   }
 
   // Whether the process makes a call, be it with another result.
@@ -183,16 +202,10 @@ class Search {
   bool Reach(const State& state, const States::Origin& origin) {
     bool fresh = false;
     const uint32_t number = states_.Add(state, origin, &fresh);
-    if (!fresh) {
-      States::Origin& known = states_.OriginOf(number);
-      if (!ByPreemptions() || known.level <= origin.level) return true;
-      known = origin;
-    }
-    const bool now = origin.from != States::kNone && origin.level == level_;
-    (now ? queue_ : next_).push_back(number);
+    if (!fresh) return true;
+    (ByPreemptions() ? queue_ : next_).push_back(number);
     out_.depth = std::max<uint32_t>(out_.depth, origin.depth);
-    if (!fresh || !scene_.liveness ||
-        machine_.IsConcluded(state.at, state.world)) {
+    if (!scene_.liveness || machine_.IsConcluded(state.at, state.world)) {
       return true;
     }
     const Wrong wrong = machine_.Conclude(steps_.MomentOf(state), state.world);
@@ -237,6 +250,9 @@ class Search {
   std::vector<uint32_t> queue_;  // of the present level
   std::vector<uint32_t> next_;
   uint32_t level_ = 0;
+  bool interrupts_ = false;     // what is made now interrupts
+  bool may_interrupt_ = false;  // something else would, in this state
+  bool cut_ = false;            // something was left out, for its preemptions
   uint64_t expanded_ = 0;
   std::vector<Made> made_;
   Exploration out_;

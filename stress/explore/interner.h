@@ -112,10 +112,16 @@ class NumberMap {
     if (++size_ * 2 > items_.size()) Grow();
   }
   [[nodiscard]] size_t size() const { return size_; }
-  [[nodiscard]] size_t bytes() const { return items_.size() * sizeof(Item); }
+  // What it takes, also while it grows next.
+  [[nodiscard]] size_t bytes() const {
+    const bool full = (size_ + kSoon) * 2 > items_.size();
+    return items_.size() * sizeof(Item) * (full ? 3 : 1);
+  }
 
  private:
   static constexpr uint64_t kNone = ~uint64_t{0};
+  // Before anybody asks for its size again.
+  static constexpr size_t kSoon = size_t{1} << 14;
   struct Item {
     uint64_t key = kNone;
     uint32_t value = 0;

@@ -5,6 +5,8 @@
 //   bazel test //stress/explore:obligations_test --test_output=all
 // OBLIGATION_SECONDS: of the processor, for one search (30 where not given);
 // OBLIGATION_PROCESSES: the most processes of a search (4).
+// Two processes are searched breadth first, and what does not end in that time,
+// again by preemptions; more processes by preemptions at once.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -38,6 +40,38 @@ struct Owed {
   uint8_t reuses;
 };
 
+Exploration AsFarAsMayBe(const Scene& scene) {
+  Limits limits{.memory = size_t{3} << 30,
+                .time = std::chrono::seconds(Number("OBLIGATION_SECONDS", 30))};
+  if (scene.processes() == 2) {
+    Exploration found = Explore(scene, limits);
+    if (found.complete || found.found.has_value()) return found;
+  }
+  limits.preemptions = 1000;
+  return Explore(scene, limits);
+}
+
+// Beside the verdict: up to how many preemptions every schedule was searched.
+void Print(const Owed& owed, const Exploration& found) {
+  std::string reach = "all";
+  if (!found.complete) {
+    reach = found.preemptions.has_value()
+                ? "<=" + std::to_string(*found.preemptions)
+                : "-";
+  }
+  const char* const verdict = found.found.has_value()         ? "fail"
+                              : found.complete                ? "pass"
+                              : found.preemptions.has_value() ? "bounded"
+                                                              : "inconclusive";
+  std::printf("%-8s %-5s %d %d  %-12s %-5s %9llu %4u  %6.1f %s\n",
+              std::string(owed.backend).c_str(),
+              std::string(owed.roles).c_str(), owed.crashes, owed.reuses,
+              verdict, reach.c_str(),
+              static_cast<unsigned long long>(found.states), found.depth,
+              found.cpu_seconds, found.bound.c_str());
+  std::fflush(stdout);
+}
+
 // Whether it came to its end.
 bool Search(const Owed& owed) {
   const auto subject = BackendSubject(owed.backend);
@@ -48,19 +82,8 @@ bool Search(const Owed& owed) {
   scene.allow(Spend::kCrash) = owed.crashes;
   scene.allow(Spend::kReuse) = owed.reuses;
   if (const std::string excuse = Excuse(scene); !excuse.empty()) return true;
-  const Limits limits{
-      .memory = size_t{3} << 30,
-      .time = std::chrono::seconds(Number("OBLIGATION_SECONDS", 30))};
-  const Exploration found = Explore(scene, limits);
-  std::printf("%-8s %-5s %d %d  %-12s %9llu %4u  %6.1f %s\n",
-              std::string(owed.backend).c_str(),
-              std::string(owed.roles).c_str(), owed.crashes, owed.reuses,
-              found.found.has_value() ? "fail"
-              : found.complete        ? "pass"
-                                      : "inconclusive",
-              static_cast<unsigned long long>(found.states), found.depth,
-              found.cpu_seconds, found.bound.c_str());
-  std::fflush(stdout);
+  const Exploration found = AsFarAsMayBe(scene);
+  Print(owed, found);
   EXPECT_FALSE(found.found.has_value())
       << WrongDoc(found.found->wrong) << " " << found.found->reason << "\n"
       << Table(scene, Tell(scene, found.found->schedule));
@@ -73,7 +96,9 @@ class Obligation : public testing::TestWithParam<std::string_view> {};
 // Nothing wrong is found. Two processes that nobody kills are searched to the
 // end; the rest as far as the bounds reach, which the table says.
 TEST_P(Obligation, IsMet) {
-  std::printf("backend  roles deaths pid-reuses  verdict states depth cpu-s\n");
+  std::printf(
+      "backend  roles deaths pid-reuses  verdict "
+      "preemptions states depth cpu-s\n");
   const auto most = static_cast<size_t>(Number("OBLIGATION_PROCESSES", 4));
   for (const std::string_view roles : kRoles) {
     if (roles.size() > most) continue;

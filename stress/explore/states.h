@@ -38,8 +38,6 @@ class States {
     uint32_t from = kNone;
     Choice choice{};
     uint16_t depth = 0;
-    // What the search has counted on the way there.
-    uint16_t level = 0;
   };
 
   States() : slots_(4096, kFree) {}
@@ -68,9 +66,6 @@ class States {
   [[nodiscard]] const State& operator[](uint32_t number) const {
     return chunks_[number / kChunk]->states[number % kChunk];
   }
-  [[nodiscard]] Origin& OriginOf(uint32_t number) {
-    return chunks_[number / kChunk]->origins[number % kChunk];
-  }
   [[nodiscard]] const Origin& OriginOf(uint32_t number) const {
     return chunks_[number / kChunk]->origins[number % kChunk];
   }
@@ -78,7 +73,7 @@ class States {
   // What it takes, also while it grows next: that doubles the table.
   [[nodiscard]] size_t bytes() const {
     const size_t table = slots_.size() * sizeof(uint64_t);
-    const bool full = size_ * 3 > slots_.size() * 2 - kChunk;
+    const bool full = (size_ + kSoon) * 3 > slots_.size() * 2;
     return chunks_.size() * sizeof(Chunk) + (full ? 3 * table : table);
   }
 
@@ -93,6 +88,8 @@ class States {
 
  private:
   static constexpr size_t kChunk = size_t{1} << 12;
+  // Before anybody asks for its size again.
+  static constexpr size_t kSoon = size_t{1} << 14;
   struct Chunk {
     std::array<State, kChunk> states;
     std::array<Origin, kChunk> origins;
