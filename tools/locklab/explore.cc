@@ -11,7 +11,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <tuple>
+#include <thread>
 #include <vector>
 
 #include "conformance/proc/interrupts.h"
@@ -19,6 +19,7 @@
 #include "conformance/report/text.h"
 #include "lib/errors.h"
 #include "stress/explore/replay.h"
+#include "stress/explore/searches.h"
 #include "stress/explore/tell.h"
 #include "tools/locklab/check/progress.h"
 #include "tools/locklab/commands.h"
@@ -41,6 +42,7 @@ constexpr uint64_t kProcesses[] = {2, 3};
 
 constexpr uint64_t kAnyPreemptions = ~uint64_t{0};
 constexpr uint64_t kMostPreemptions = 1000;
+constexpr unsigned kMostJobs = 64;
 // Where a search does not come to its end, and nobody says how many: so many
 // are enough for an answer. What is wrong mostly shows with two.
 constexpr uint32_t kEnoughPreemptions = 2;
@@ -58,7 +60,9 @@ struct Flags {
   uint64_t allowed[explore::kSpends] = {1};
   uint64_t depth = 0;
   uint64_t memory_mb = 1024;
-  uint64_t seconds = 55;
+  uint64_t seconds = 100;
+  uint64_t jobs =
+      std::clamp(std::thread::hardware_concurrency(), 1U, kMostJobs);
   uint64_t preemptions = kAnyPreemptions;
   bool require_complete = false;
 };
@@ -219,10 +223,14 @@ void PrintFound(const Outcome& outcome, const Flags& flags, Console& out) {
 }
 
 Json BoundsOf(const Flags& flags) {
-  Json out = {
-      {"rounds", flags.rounds},       {"waits", flags.waits},
-      {"depth", flags.depth},         {"memory_bytes", flags.memory_mb << 20},
-      {"processor_s", flags.seconds}, {"preemptions", nullptr}};
+  Json out = {{"rounds", flags.rounds},
+              {"waits", flags.waits},
+              {"depth", flags.depth},
+              {"memory_bytes", flags.memory_mb << 20},
+              {"processor_s", flags.seconds},
+              {"jobs", flags.jobs},
+              {"require_complete", flags.require_complete},
+              {"preemptions", nullptr}};
   if (flags.preemptions != kAnyPreemptions) {
     out["preemptions"] = flags.preemptions;
   }
@@ -295,6 +303,7 @@ Json JsonOf(const Outcome& outcome, const Flags& flags) {
   }
   out["counterexample"] = {
       {"wrong", std::string(explore::WrongName(found.found->wrong))},
+      {"what", std::string(explore::WrongDoc(found.found->wrong))},
       {"reason", found.found->reason},
       {"schedule", explore::FormatSchedule(found.found->schedule)},
       {"replay", Command(*outcome.of, flags) + " --replay=" +
@@ -454,127 +463,42 @@ int RunReplay(const std::vector<Case>& cases, const Flags& flags,
   return kExitFailed;
 }
 
-// The short ones first, so that the long ones have what those leave: few
-// processes first; last, what had many states with fewer processes; first of
-// the others, where nobody asks who blocks them.
-class Queue {
- public:
-  explicit Queue(const std::vector<Case>& cases) {
-    for (const Case& each : cases) {
-      if (each.excuse.empty()) waiting_.push_back(&each);
-    }
-  }
-  [[nodiscard]] size_t size() const { return waiting_.size(); }
-
-  const Case* Next() {
-    const auto next =
-        std::ranges::min_element(waiting_, {}, [this](const Case* each) {
-          return std::tuple(each->scene.processes(), IsLong(*each),
-                            each->scene.liveness, StatesOf(*each));
-        });
-    const Case* const each = *next;
-    waiting_.erase(next);
-    return each;
-  }
-  void Ended(const Case& each, uint64_t states) {
-    states_[NameOf(each)] = states;
-  }
-  // Whether it will not come to its end within what is usually given.
-  [[nodiscard]] bool IsLong(const Case& each) const {
-    return StatesOf(each) > kMany;
-  }
-
- private:
-  // With two processes.
-  static constexpr uint64_t kMany = 5000;
-
-  static std::string NameOf(const Case& each) {
-    return each.subject.name + " " + std::string(each.scene.model->name);
-  }
-  [[nodiscard]] uint64_t StatesOf(const Case& each) const {
-    const auto found = states_.find(NameOf(each));
-    return found == states_.end() ? 0 : found->second;
-  }
-
-  std::vector<const Case*> waiting_;
-  std::map<std::string, uint64_t> states_;
-};
-
-// Searches one after the other, within the processor time for all.
-class Searches {
- public:
-  Searches(const Flags& flags, Context& context)
-      : flags_(flags),
-        progress_(context.err),
-        left_(static_cast<double>(flags.seconds)) {}
-
-  // `share` of what time is left. By preemptions, or breadth first.
-  Exploration Run(const Case& each, double share, bool by_preemptions) {
-    progress_.Stage(
-        fmt::format("{} {}", each.scene.model->name, each.subject.name));
-    explore::Limits limits{.memory = flags_.memory_mb << 20,
-                           .depth = static_cast<uint32_t>(flags_.depth)};
-    if (flags_.seconds != 0) {  // 0 would be no limit
-      limits.time = std::chrono::milliseconds(
-          static_cast<int64_t>(std::max(left_ * share * 1000, 1.0)));
-    }
-    if (by_preemptions) {
-      limits.preemptions = static_cast<uint32_t>(
-          std::min<uint64_t>(flags_.preemptions, kMostPreemptions));
-    }
-    Exploration found = explore::Explore(
-        each.scene, limits, [] { return proc::Interrupts::Pending() == 0; });
-    left_ -= found.cpu_seconds;
-    return found;
-  }
-
- private:
-  const Flags& flags_;
-  check::Progress progress_;
-  double left_;
-};
-
-// Of the time that is left, for one search of many.
-constexpr double kShare = 2.0 / 3;
-
-// In the order of the cases, as far as the searches came. What does not come to
-// its end breadth first, or will not, is searched by preemptions with the time
-// that the others leave: then it is known how far it was searched.
+// In the order of the cases, as far as the searches came.
 std::vector<Outcome> SearchAll(const std::vector<Case>& cases,
                                const Flags& flags, Context& context) {
   const proc::Interrupts interrupts;
-  Searches searches(flags, context);
+  check::Progress progress(context.err);
+  std::vector<const Scene*> scenes;
+  std::map<const Scene*, const Case*> owners;
   std::vector<Outcome> outcomes;
   for (const Case& each : cases) {
-    if (!each.excuse.empty()) outcomes.push_back({.of = &each, .found = {}});
-  }
-  const bool asked = flags.preemptions != kAnyPreemptions;
-  const bool may_fall_back =
-      !asked && !flags.require_complete && flags.depth == 0;
-  std::vector<Outcome> unfinished;
-  Queue queue(cases);
-  while (queue.size() > 0 && proc::Interrupts::Pending() == 0) {
-    const Case* const each = queue.Next();
-    if (may_fall_back && queue.IsLong(*each)) {
-      unfinished.push_back({.of = each, .found = {}});
-      continue;
+    owners[&each.scene] = &each;
+    if (each.excuse.empty()) {
+      scenes.push_back(&each.scene);
+    } else {
+      outcomes.push_back({.of = &each, .found = {}});
     }
-    // The last one has all that is left, unless something is searched again.
-    const bool last = queue.size() == 0 && unfinished.empty();
-    const double share = last && !may_fall_back ? 1 : kShare;
-    Outcome outcome{.of = each, .found = searches.Run(*each, share, asked)};
-    queue.Ended(*each, outcome.found.states);
-    const bool ended =
-        outcome.found.complete || outcome.found.found.has_value();
-    (ended || !may_fall_back ? outcomes : unfinished)
-        .push_back(std::move(outcome));
   }
-  for (size_t i = 0; i < unfinished.size(); ++i) {
-    if (proc::Interrupts::Pending() == 0) {
-      const double share = 1.0 / static_cast<double>(unfinished.size() - i);
-      unfinished[i].found = searches.Run(*unfinished[i].of, share, true);
-    }
-    outcomes.push_back(std::move(unfinished[i]));
+  explore::Budget budget{.seconds = static_cast<double>(flags.seconds),
+                         .jobs = static_cast<int>(flags.jobs),
+                         .memory = flags.memory_mb << 20,
+                         .depth = static_cast<uint32_t>(flags.depth)};
+  if (flags.preemptions != kAnyPreemptions) {
+    budget.preemptions = static_cast<uint32_t>(flags.preemptions);
+  }
+  budget.fall_back = !budget.preemptions.has_value() &&
+                     !flags.require_complete && flags.depth == 0;
+  auto found = explore::SearchAll(
+      scenes, budget,
+      [&](const Scene& scene) {
+        progress.Stage(fmt::format("{} {}", scene.model->name,
+                                   owners.at(&scene)->subject.name));
+      },
+      [] { return proc::Interrupts::Pending() == 0; });
+  for (size_t i = 0; i < scenes.size(); ++i) {
+    if (!found[i].has_value()) continue;
+    outcomes.push_back(
+        {.of = owners.at(scenes[i]), .found = std::move(*found[i])});
   }
   proc::Interrupts::Take();
   std::ranges::sort(outcomes, {}, &Outcome::of);
@@ -650,9 +574,15 @@ void AddBounds(CLI::App& app, Flags* flags) {
   AddNumber(app, "--memory", &flags->memory_mb,
             "MiB after which the search of one lock ends.", 1, 1 << 20);
   AddNumber(app, "--time", &flags->seconds,
-            "Seconds of processor time for all searches together: each may "
-            "have two thirds of what is left. 0: no limit.",
+            fmt::format("Seconds of processor time for all searches together "
+                        "({}): each may have two thirds of what is left. 0: "
+                        "no limit.",
+                        flags->seconds),
             0, 1'000'000);
+  AddNumber(app, "--jobs", &flags->jobs,
+            "How many searches there are at once. Default: as many as there "
+            "are processors.",
+            1, kMostJobs);
 }
 
 }  // namespace
