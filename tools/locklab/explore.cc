@@ -186,6 +186,7 @@ std::string_view VerdictOf(const Outcome& outcome, const Flags& flags) {
 
 // Which schedules were searched: "all", "<= 3", "-" where that has no name.
 std::string ReachOf(const Exploration& found) {
+  if (found.found.has_value()) return "-";
   if (found.complete) return "all";
   if (!found.preemptions.has_value()) return "-";
   return fmt::format("<= {}", *found.preemptions);
@@ -274,7 +275,7 @@ Json JsonOf(const Outcome& outcome, const Flags& flags) {
               {"processes", outcome.of->scene.processes()},
               {"bounds", BoundsOf(flags)},
               {"verdict", std::string(VerdictOf(outcome, flags))},
-              {"complete", found.complete},
+              {"complete", found.complete && !found.found.has_value()},
               {"preemptions", nullptr},
               {"excuse", outcome.of->excuse},
               {"bound_reached", found.bound},

@@ -111,6 +111,7 @@ TEST(Explore, SaysInJsonAllThatTheTableSays) {
   ExpectKeys(report);
   EXPECT_EQ(report["exit_code"], kExitFailed);
   const json& found = report["explorations"][0];
+  EXPECT_EQ(found["complete"], false);
   Words said;
   for (const char* const key : {"states", "transitions", "depth", "worlds"}) {
     said.push_back(found[key].dump());
