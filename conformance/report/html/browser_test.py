@@ -4,9 +4,11 @@ headless Chromium, and uses them as readers do."""
 import glob
 import os
 import sys
+import tempfile
 import unittest
 
 import chromium
+import take_pictures
 
 DIR = sys.argv.pop()
 BIG = 1500000
@@ -260,6 +262,17 @@ class PageTest(unittest.TestCase):
         self.browser.run("document.getElementById('theme').click()")
         self.assertEqual(self.browser.run(color), light)
         self.assertGreater(min(self.browser.run(DRAWN)), 20)
+
+    def test_pictures_are_taken_of_each_section(self):
+        with tempfile.TemporaryDirectory() as out:
+            self.assertEqual(
+                take_pictures.take(os.path.join(DIR, "full.html"), out), [])
+            self.open("full")
+            sections = self.browser.run(take_pictures.SECTIONS)
+            self.assertIn("verdicts", sections)
+            for name in sections + ["dark", "phone"]:
+                with open(os.path.join(out, name + ".png"), "rb") as file:
+                    self.assertEqual(file.read(4), b"\x89PNG", name)
 
     def test_hostile_texts_stay_texts(self):
         self.open("hostile")

@@ -163,13 +163,12 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", features=[
             {"name": "prefers-color-scheme", "value": scheme}])
 
-    def picture(self, path, whole=False):
-        """Writes a PNG of the window, or of the whole page."""
+    def picture(self, path, place=None):
+        """Writes a PNG of the window, or of a place in the whole page."""
         params = {}
-        if whole:
-            size = self.call("Page.getLayoutMetrics")["cssContentSize"]
+        if place:
             params = {"captureBeyondViewport": True,
-                      "clip": dict(size, x=0, y=0, scale=1)}
+                      "clip": dict(place, scale=1)}
         data = self.call("Page.captureScreenshot", format="png", **params)
         with open(path, "wb") as file:
             file.write(base64.b64decode(data["data"]))
