@@ -153,14 +153,15 @@ std::optional<Reply> Actor::Await(proc::TimePoint deadline) {
 }
 
 std::optional<Reply> Actor::AwaitUnlessStuck(nanoseconds patience) {
-  constexpr nanoseconds kSlice = 1ms;
+  // Looks enough that one which goes on is seen at work by some.
+  const nanoseconds slice = std::max<nanoseconds>(1ms, patience / 16);
   // One that never sleeps is kept, too.
   const auto deadline = proc::In(50 * patience);
   nanoseconds slept = 0ns;
   while (slept < patience && proc::Clock::now() < deadline) {
-    if (auto reply = Await(proc::In(kSlice))) return reply;
+    if (auto reply = Await(proc::In(slice))) return reply;
     // One slice at most, however late this process looks.
-    if (child_.Asleep()) slept += kSlice;
+    if (child_.Asleep()) slept += slice;
   }
   return Await(proc::TimePoint::min());
 }

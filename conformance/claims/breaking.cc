@@ -141,7 +141,7 @@ bool StoppedBreaker(const ClaimContext& context, int nth) {
     if (breaker.Poll()) break;
   }
   Actor successor(context);
-  successor.Start(Verb::kAcquire, 2 * kSoon);
+  successor.Start(Verb::kAcquire, kForever);
   // It may have to wait for the breaker.
   auto got = successor.AwaitUnlessStuck(30ms);
   sign->Go();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <deque>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -106,20 +107,23 @@ Finding TwoLocksInOneDirectory(const ClaimContext& context) {
     locks.push_back(context.subject.Make(context.dir + "/" + name));
     ExpectOk(locks.back()->Acquire(0ns), std::string("acquire of ") + name);
   }
+  std::deque<Actor> others;  // one for each name
+  for (const char* name : kNames) {
+    others.emplace_back(
+        [&] { return context.subject.Make(context.dir + "/" + name); });
+  }
   for (size_t freed = 0; freed < kNames.size(); ++freed) {
     ExpectOk(locks[freed]->Release(),
              std::string("release of ") + kNames[freed]);
     for (size_t i = 0; i < kNames.size(); ++i) {
-      Actor other(
-          [&] { return context.subject.Make(context.dir + "/" + kNames[i]); });
-      const Outcome got = other.Acquire(0ns);
+      const Outcome got = others[i].Acquire(0ns);
       const std::string what = std::string("acquire of ") + kNames[i] +
                                " after the release of " + kNames[freed];
       if (i > freed) {
         ExpectRefused(got, what);
       } else {
         ExpectOk(got, what);
-        ExpectOk(other.Release(), std::string("release of ") + kNames[i]);
+        ExpectOk(others[i].Release(), std::string("release of ") + kNames[i]);
       }
     }
   }

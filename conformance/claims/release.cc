@@ -100,7 +100,8 @@ void MeetStoppedRelease(const ClaimContext& context, StopSign* sign,
   breaker.Start(Verb::kBreak);
   // It may have to wait for the owner.
   auto broken = breaker.AwaitUnlessStuck(patience);
-  successor.Start(Verb::kAcquire, kSoon);
+  // However long it stands in the way of the successor, which is in no hurry.
+  successor.Start(Verb::kAcquire, kForever);
   auto got = successor.AwaitUnlessStuck(patience);
   sign->Go();
   const auto released = owner->Await(proc::In(kSoon));
