@@ -345,6 +345,7 @@ TEST_F(CheckTest, RefusesBadInputInOneLine) {
            {{"check"}, kExitUsage, "--dir or --fs is required"},
            {{"check", "--dir=" + dir_ / "missing"}, kExitUsage, "ENOENT"},
            {{"check", "--dir=" + file}, kExitUsage, "is not a directory"},
+           {{"check", "--dir=/proc"}, kExitUsage, "no files can be made"},
            {{"check", Dir(), "--backend=lnik"},
             kExitUsage,
             "did you mean link"},

@@ -48,6 +48,23 @@ int TryWrite(const std::string& dir) {
   return written == static_cast<ssize_t>(kZeros.size()) ? 0 : ENOSPC;
 }
 
+// `dir` is there, as the flag says it.
+void RequireWritable(const std::string& flag, const std::string& dir,
+                     const std::string& real) {
+  const int error = TryWrite(real);
+  if (error == 0) return;
+  // As /proc says it.
+  if (error == ENOENT) {
+    throw UsageError(fmt::format(
+        "{}: no files can be made in {} (ENOENT): its filesystem ({}) is not "
+        "one to keep files in",
+        flag, dir, proc::FilesystemOf(real).type));
+  }
+  throw UsageError(fmt::format(
+      "{}: {}", flag,
+      Status::Failed("write in the directory", dir, error).message));
+}
+
 int TryRead(const std::string& dir) {
   const std::unique_ptr<DIR, int (*)(DIR*)> open(opendir(dir.c_str()),
                                                  closedir);
@@ -91,12 +108,7 @@ std::string UsableDirectory(const std::string& dir) {
         Status::Failed("read the directory", dir, unreadable).message));
   }
   RequireSpace(real);
-  const int unwritable = TryWrite(real);
-  if (unwritable != 0) {
-    throw UsageError(fmt::format(
-        "--dir: {}",
-        Status::Failed("write in the directory", dir, unwritable).message));
-  }
+  RequireWritable("--dir", dir, real);
   return real;
 }
 
@@ -141,12 +153,7 @@ std::string ResultsDirectory(const std::string& dir) {
         "--out: {}", Status::Failed("make the directory", dir, errno).message));
   }
   std::string real = RealPath("--out", dir);
-  const int unwritable = TryWrite(real);
-  if (unwritable != 0) {
-    throw UsageError(fmt::format(
-        "--out: {}",
-        Status::Failed("write in the directory", dir, unwritable).message));
-  }
+  RequireWritable("--out", dir, real);
   return real;
 }
 
