@@ -69,7 +69,12 @@ struct Garbage {
   std::string text;
 };
 
-std::array<Garbage, 6> Garbages() {
+// More than anybody would read of a record.
+size_t LongText(const ClaimContext& context) {
+  return size_t{context.quick ? 1U : 10U} << 20;
+}
+
+std::array<Garbage, 6> Garbages(const ClaimContext& context) {
   std::string binary;
   for (int i = 0; i < 4096; ++i) binary.push_back(static_cast<char>(i * 37));
   lockfile::Owner dead;
@@ -79,7 +84,8 @@ std::array<Garbage, 6> Garbages() {
   return {{{"nothing", ""},
            {"half a record", record.substr(0, record.size() / 2)},
            {"binary garbage", binary},
-           {"10 MiB", std::string(size_t{10} << 20, 'x')},
+           {context.quick ? "1 MiB" : "10 MiB",
+            std::string(LongText(context), 'x')},
            {"a hostile text",
             "lockfile1 token=../../etc/passwd host=%s%n pid=-1 start=99999999"
             "999999999999 tid=\x1b[2J\n"},
@@ -143,7 +149,7 @@ void ClearLock(const std::string& path) {
 
 Finding GarbageIsSurvived(const ClaimContext& context) {
   const std::string path = Inspect(*MakeJob(context)).lock_path();
-  const auto garbages = Garbages();
+  const auto garbages = Garbages(context);
   const Sample sample = SampleOf(context);
   for (size_t i = sample.first; i < garbages.size(); i += sample.step) {
     const Garbage& garbage = garbages[i];

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "conformance/proc/patience.h"
 #include "conformance/report/text.h"
@@ -70,7 +71,8 @@ std::optional<Finding> TryDeaths(const SubjectFactory& subject,
                                  const DeathsPlan& plan,
                                  const std::function<bool()>& go_on,
                                  report::BackendReport* backend) {
-  crash::Laboratory laboratory(subject, plan.dir, crash::EngineFor(subject));
+  crash::Laboratory laboratory(subject, plan.dir, crash::EngineFor(subject),
+                               proc::Patient(std::chrono::seconds(10)));
   const int64_t most = plan.quick ? 1 : kMostFailures;
   int64_t bad = 0;
   const crash::Enumeration done = crash::Enumerate(
