@@ -8,11 +8,15 @@ import sys
 import chromium
 
 SECTIONS = "[...document.querySelectorAll('main > section')].map((s) => s.id)"
-# Where a section is in the whole page.
-PLACE = """(() => {
-  const box = document.getElementById(%r).getBoundingClientRect();
-  return {x: box.x + scrollX, y: box.y + scrollY, width: box.width,
-          height: Math.min(box.height, 2000)};
+# Where a section is in the whole page, with a margin. It is brought into sight
+# and painted first: canvases that were never seen come out blank.
+PLACE = """(async () => {
+  const section = document.getElementById(%r);
+  section.scrollIntoView();
+  for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+  const box = section.getBoundingClientRect();
+  return {x: Math.max(0, box.x + scrollX - 16), y: box.y + scrollY,
+          width: box.width + 32, height: Math.min(box.height, 2000)};
 })()"""
 DRAWN = "[...document.querySelectorAll('canvas')].every((c) => Chart.getChart(c))"
 
