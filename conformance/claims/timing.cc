@@ -131,13 +131,15 @@ Finding TimeoutIsKept(const ClaimContext& context) {
 }
 
 Finding TimeoutIgnoresWallClock(const ClaimContext& context) {
+  const nanoseconds cost = OwnCost(context);
   Actor holder(context);
   ExpectOk(holder.Acquire(0ns), "the holder's acquire");
   // Each look at the clock is ten years off, now this way and now that.
   int64_t jump = 315'360'000;
   LyingOs os(nullptr, [&jump](int64_t now) { return now + (jump = -jump); });
-  ExpectTimeoutKept(
-      {.timeout = 60ms, .make = [&] { return MakeJobOn(context, os); }});
+  ExpectTimeoutKept({.timeout = 60ms,
+                     .make = [&] { return MakeJobOn(context, os); },
+                     .cost = cost});
   return Finding::Pass();
 }
 
@@ -151,11 +153,13 @@ void Storm(Actor* waiter, proc::TimePoint until) {
 }
 
 Finding InterruptedBySignal(const ClaimContext& context) {
+  const nanoseconds cost = OwnCost(context);
   Actor holder(context);
   ExpectOk(holder.Acquire(0ns), "the holder's acquire");
   Step("signals meet a waiter with a timeout");
   ExpectTimeoutKept({.timeout = 60ms,
                      .make = [&context] { return MakeJob(context); },
+                     .cost = cost,
                      .disturb = Storm});
   Step("signals meet a waiter without a timeout");
   Actor waiter(context);
