@@ -101,7 +101,7 @@ class Member {
           "acquire " +
           std::string(hard ? "while " + hardship_.what : "in good times") +
           " " + Describe(got));
-    } else if (took > 5s) {
+    } else if (took > proc::Patient(5s)) {
       square_.Wrong("acquire waited " + Millis(took) + " for the error");
     }
     ++square_.errors;
