@@ -175,6 +175,7 @@ const auto kRows = std::to_array<Variant>({
      .made = "bindfs over a tmpfs",
      .kind = Kind::kFuse,
      .needs = "fuse mounts bindfs",
+     .pack = "bindfs",
      .mount = MountBindfs,
      .twice = true},
 
