@@ -132,6 +132,8 @@ INSTANTIATE_TEST_SUITE_P(
         Problem{
             .backend = "flock", .roles = "cc", .crashes = 1, .reduce = false},
         Problem{.backend = "ofd", .roles = "ttt", .reduce = false},
+        Problem{.backend = "link", .roles = "cc", .model = "nolock"},
+        Problem{.backend = "mkdir", .roles = "cc", .model = "nfs3"},
         Problem{.backend = "mkdir",
                 .roles = "cc",
                 .crashes = 1,
