@@ -249,7 +249,8 @@ TEST_F(BadCompanyTest, RecordsThatAreReadWhileTheyAreRemovedAreNoTrouble) {
 }
 
 // SMB, which says EACCES for a directory that is in use, and EINVAL for a file
-// that is open under another of its names.
+// that is open under another of its names. Its client in Linux does not wake
+// who waits in the kernel for a lock.
 class SmbOs final : public os::ForwardingOs {
  public:
   os::SysResult FilesystemType(const char*) override {
@@ -268,9 +269,16 @@ class SmbOs final : public os::ForwardingOs {
     if (second) return os::SysResult::Fail(EINVAL);
     return os::ForwardingOs::Open(path, flags, mode);
   }
+  os::SysResult WaitLock(int, os::KernelLock, os::TimePoint deadline) override {
+    asleep_ = true;
+    std::this_thread::sleep_until(deadline);
+    return os::SysResult::Fail(ETIMEDOUT);
+  }
+  [[nodiscard]] bool asleep() const { return asleep_; }
 
  private:
   int renamed_ = 0;
+  std::atomic<bool> asleep_{false};
 };
 
 TEST_F(BadCompanyTest, DirectoryInUseIsALockThatIsHeld) {
@@ -285,6 +293,27 @@ TEST_F(BadCompanyTest, DirectoryInUseIsALockThatIsHeld) {
     other.acquire(5ms, error);
     EXPECT_EQ(error, Errc::kLockTimeout) << other.last_error_message();
     lock.release();
+  }
+}
+
+TEST_F(BadCompanyTest, NobodyWaitsInAKernelThatDoesNotWake) {
+  for (const char* backend : {"flock", "ofd"}) {
+    SmbOs os;
+    LockFile holder(Path(), {.backend = backend, .os = &os});
+    LockFile waiter(Path(), {.backend = backend, .os = &os});
+    holder.acquire(0s);
+    std::atomic<bool> got{false};
+    std::jthread waits([&] {
+      waiter.acquire(20s);
+      got = true;
+      waiter.release();
+    });
+    std::this_thread::sleep_for(20ms);
+    EXPECT_FALSE(got) << backend;
+    holder.release();
+    waits.join();
+    EXPECT_TRUE(got) << backend;
+    EXPECT_FALSE(os.asleep()) << backend;
   }
 }
 

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 
 namespace lockfile {
 namespace {
@@ -13,6 +15,18 @@ constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 
 // In the place of the first byte of a record: nobody holds the lock.
 constexpr char kReleased = '-';
+
+// Whether who sleeps in the kernel for a lock is woken when it comes free. Not
+// by Linux's SMB client (6.1 with Samba 4.17): once it has refused a lock, who
+// waits for it sleeps on for ever after the release, while a try would get it.
+bool WakesWaiters(os::Os& os, const std::string& path) {
+  static constexpr auto kSleepOn =
+      std::to_array<uint32_t>({0xFF534D42 /* cifs */, 0xFE534D42 /* smb3 */});
+  const os::SysResult type = os.FilesystemType(path.c_str());
+  return !type.ok() ||
+         std::ranges::find(kSleepOn, static_cast<uint32_t>(type.value)) ==
+             kSleepOn.end();
+}
 
 std::string FirstLine(const std::string& text) {
   return text.substr(0, text.find('\n'));
@@ -206,6 +220,8 @@ Status KernelFile::Refresh(const Hold& hold) {
 
 bool KernelFile::WaitInKernel(Deadline deadline) {
   if (fd_ < 0) return false;
+  if (!wakes_.has_value()) wakes_ = WakesWaiters(os_, lock_path_);
+  if (!*wakes_) return false;
   const int error = os_.WaitLock(fd_, kind_, deadline.at()).error;
   return error == 0 || error == ETIMEDOUT;
 }

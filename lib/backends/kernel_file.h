@@ -11,6 +11,7 @@
 #ifndef LOCKLAB_LIB_BACKENDS_KERNEL_FILE_H_
 #define LOCKLAB_LIB_BACKENDS_KERNEL_FILE_H_
 
+#include <optional>
 #include <string>
 
 #include "lib/backends/backend.h"
@@ -53,6 +54,9 @@ class KernelFile : public Backend {
   os::FileInfo info_;  // of fd_
   bool locked_ = false;
   bool signed_ = false;  // our record is in it
+
+ private:
+  std::optional<bool> wakes_;  // whether the kernel wakes who waits in it
 };
 
 }  // namespace lockfile
