@@ -172,6 +172,13 @@ class PageTest(unittest.TestCase):
         self.browser.run("document.querySelector('#deaths .cell').click()")
         self.assertIn("acquire:3:before", self.sheet())
 
+    def test_a_bounded_search_says_how_far_it_came(self):
+        self.open("full")
+        cell = self.browser.run("""[...document.querySelectorAll(
+            '#explorer .cell')].map((c) => c.innerText).find((text) =>
+              text.includes('bounded'))""")
+        self.assertIn("at most 2 preemptions", cell)
+
     def test_benchmarks_are_drawn_by_measure_and_over_runs(self):
         self.open("full")
         text = "document.querySelector('#benchmarks').innerText"

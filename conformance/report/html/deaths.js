@@ -123,6 +123,10 @@ function openExploration(one) {
       el('h3', {}, 'Run it again'), command(example.replay || '')]);
 }
 
+// Nothing is wrong in any schedule with so many preemptions; beyond them, nothing
+// is said.
+const kExplored = {bounded: {mark: '\u2264', tone: 'good'}};
+
 function drawExplore(body) {
   const all = documentsOf('explore').flatMap(({json}) => json.explorations)
     .filter((one) => wantsBackend(one.backend));
@@ -134,12 +138,15 @@ function drawExplore(body) {
   const columns = [...new Set(all.map(columnOf))];
   const rows = [...new Set(all.map((one) => one.backend))];
   const cell = (one) => {
-    const {mark, tone} = kVerdicts[one.verdict] || kVerdicts.inconclusive;
+    const {mark, tone} = kExplored[one.verdict] || kVerdicts[one.verdict] ||
+      kVerdicts.inconclusive;
+    const more = one.verdict === 'bounded'
+      ? `at most ${plural(one.preemptions, 'preemption')}`
+      : `${Number(one.states).toLocaleString('en')} states`;
     return el('button', {type: 'button', class: `cell ${tone}`,
       'aria-haspopup': 'dialog', onclick: () => openExploration(one)},
     el('span', {class: 'mark', 'aria-hidden': 'true'}, mark), one.verdict,
-    el('span', {class: 'more'},
-      `${Number(one.states).toLocaleString('en')} states`));
+    el('span', {class: 'more'}, more));
   };
   body.replaceChildren(scrolling('Explorations',
     el('table', {class: 'matrix'},

@@ -96,10 +96,10 @@ Json Crash(const Json& json) {
 Json Explore(const Json& json) {
   Json out = Pick(json, {}, {"suite_version"});
   out["explorations"] = Each(json.at("explorations"), [](const Json& one) {
-    return Pick(
-        one, {"backend", "model", "processes", "verdict", "states"},
-        {"assumes", "bounds", "excuse", "bound_reached", "transitions", "depth",
-         "positions", "duration_s", "processor_s", "counterexample"});
+    return Pick(one, {"backend", "model", "processes", "verdict", "states"},
+                {"assumes", "bounds", "excuse", "bound_reached", "preemptions",
+                 "transitions", "depth", "positions", "duration_s",
+                 "processor_s", "counterexample"});
   });
   return out;
 }
