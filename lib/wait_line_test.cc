@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,6 +43,24 @@ bool Eventually(const std::function<bool()>& holds) {
 // What one contender sees of the operating system.
 class ContenderOs final : public os::ForwardingOs {
  public:
+  // What a process keeps until it ends; a user has 128 of them.
+  ~ContenderOs() override {
+    for (const int fd : watches_) ForwardingOs::Close(fd);
+  }
+  os::SysResult WatchOpen() override {
+    const os::SysResult opened = ForwardingOs::WatchOpen();
+    const std::lock_guard guard(mutex_);
+    if (opened.ok()) watches_.insert(static_cast<int>(opened.value));
+    return opened;
+  }
+  os::SysResult Close(int fd) override {
+    {
+      const std::lock_guard guard(mutex_);
+      watches_.erase(fd);
+    }
+    return ForwardingOs::Close(fd);
+  }
+
   // It sleeps until something wakes it.
   [[nodiscard]] bool waits() const { return waits_; }
   // How often it was woken.
@@ -92,6 +111,7 @@ class ContenderOs final : public os::ForwardingOs {
   std::atomic<bool> by_time_{false};
   std::atomic<bool> blind_{false};
   std::mutex mutex_;
+  std::set<int> watches_;
   std::map<const void*, std::unique_ptr<os::ProcessLocal>> locals_;
 };
 
