@@ -2,10 +2,10 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdint>
+
+#include "lib/backends/naming.h"
 
 namespace lockfile {
 namespace {
@@ -15,18 +15,6 @@ constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 
 // In the place of the first byte of a record: nobody holds the lock.
 constexpr char kReleased = '-';
-
-// Whether who sleeps in the kernel for a lock is woken when it comes free. Not
-// by Linux's SMB client (6.1 with Samba 4.17): once it has refused a lock, who
-// waits for it sleeps on for ever after the release, while a try would get it.
-bool WakesWaiters(os::Os& os, const std::string& path) {
-  static constexpr auto kSleepOn =
-      std::to_array<uint32_t>({0xFF534D42 /* cifs */, 0xFE534D42 /* smb3 */});
-  const os::SysResult type = os.FilesystemType(path.c_str());
-  return !type.ok() ||
-         std::ranges::find(kSleepOn, static_cast<uint32_t>(type.value)) ==
-             kSleepOn.end();
-}
 
 std::string FirstLine(const std::string& text) {
   return text.substr(0, text.find('\n'));
@@ -220,7 +208,9 @@ Status KernelFile::Refresh(const Hold& hold) {
 
 bool KernelFile::WaitInKernel(Deadline deadline) {
   if (fd_ < 0) return false;
-  if (!wakes_.has_value()) wakes_ = WakesWaiters(os_, lock_path_);
+  // Linux's SMB client (6.1, with Samba 4.17) does not wake who sleeps for a
+  // lock that it has refused once, though a try would get it after the release.
+  if (!wakes_.has_value()) wakes_ = !IsSmb(os_, lock_path_);
   if (!*wakes_) return false;
   const int error = os_.WaitLock(fd_, kind_, deadline.at()).error;
   return error == 0 || error == ETIMEDOUT;

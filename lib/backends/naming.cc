@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -171,6 +172,16 @@ std::string_view LockNames::Tail(std::string_view entry) const {
   return entry.substr(stem_.size());
 }
 
+// Not, where it could not be told. f_type is signed on some platforms: what all
+// have in common is compared.
+static bool IsOneOf(const os::SysResult& type,
+                    std::span<const int64_t> magics) {
+  return type.ok() && std::ranges::any_of(magics, [&](int64_t magic) {
+           return static_cast<uint32_t>(magic) ==
+                  static_cast<uint32_t>(type.value);
+         });
+}
+
 Storage StorageOf(os::Os& os, const std::string& directory) {
   static constexpr auto kMemory =
       std::to_array<int64_t>({TMPFS_MAGIC, RAMFS_MAGIC});
@@ -189,13 +200,14 @@ Storage StorageOf(os::Os& os, const std::string& directory) {
       0xca451a4e /* bcachefs */,
   });
   const os::SysResult type = os.FilesystemType(directory.c_str());
-  if (!type.ok()) return Storage::kRemote;
-  // f_type is signed on some platforms: compare what all have in common.
-  const auto is = [&](int64_t magic) {
-    return static_cast<uint32_t>(magic) == static_cast<uint32_t>(type.value);
-  };
-  if (std::ranges::any_of(kMemory, is)) return Storage::kMemory;
-  return std::ranges::any_of(kDisk, is) ? Storage::kDisk : Storage::kRemote;
+  if (IsOneOf(type, kMemory)) return Storage::kMemory;
+  return IsOneOf(type, kDisk) ? Storage::kDisk : Storage::kRemote;
+}
+
+bool IsSmb(os::Os& os, const std::string& path) {
+  static constexpr auto kSmb =
+      std::to_array<int64_t>({CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC});
+  return IsOneOf(os.FilesystemType(path.c_str()), kSmb);
 }
 
 std::vector<std::string> FindDeadTickets(os::Os& os, const LockNames& names) {

@@ -88,6 +88,8 @@ enum class Storage { kRemote, kMemory, kDisk };
                                             const std::string& directory) {
   return StorageOf(os, directory) != Storage::kRemote;
 }
+// Whether Linux's SMB client serves this path.
+[[nodiscard]] bool IsSmb(os::Os& os, const std::string& path);
 
 // The tickets for this lock that dead processes left. Looks at a bounded number
 // of entries, the oldest first, and asks about a few living processes at most.
