@@ -7,15 +7,14 @@
 #include <array>
 #include <map>
 #include <memory>
-#include <ostream>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
 
-#include "conformance/subject/subject.h"
 #include "stress/explore/explore.h"
 #include "stress/explore/machine.h"
+#include "stress/explore/problem.h"
 #include "stress/explore/searches.h"
 #include "stress/explore/seeded.h"
 #include "stress/explore/stage.h"
@@ -24,33 +23,6 @@
 
 namespace locklab::explore {
 namespace {
-
-struct Problem {
-  std::string_view backend;
-  std::string_view roles;
-  uint8_t crashes = 0;
-  std::string_view model = "posix";
-  bool reduce = true;
-};
-
-void PrintTo(const Problem& problem, std::ostream* out) {
-  *out << problem.backend << " " << problem.roles << " in " << problem.model
-       << ", " << int{problem.crashes} << " deaths";
-}
-
-struct Setting {
-  explicit Setting(const Problem& problem)
-      : subject(BackendSubject(problem.backend)) {
-    scene.subject = subject.get();
-    scene.model = FindModel(problem.model);
-    scene.roles = ParseRoles(problem.roles);
-    scene.allow(Spend::kCrash) = problem.crashes;
-    scene.liveness = !scene.model->many_hosts;
-    scene.reduce = problem.reduce;
-  }
-  const std::unique_ptr<SubjectFactory> subject;
-  Scene scene;
-};
 
 // A search that could not be simpler: depth first, and Machine is asked anew
 // each time. Counts what is reached with at most so many preemptions.
@@ -96,14 +68,14 @@ class Plain {
 class Preemptions : public testing::TestWithParam<Problem> {};
 
 TEST_P(Preemptions, BoundASearchThatFindsAllWithinThem) {
-  Setting setting(GetParam());
+  Posed posed(GetParam());
   // What a memory looks like may depend on the way there.
-  setting.scene.merge = false;
+  posed.scene().merge = false;
   for (uint32_t most = 0; most <= 3; ++most) {
-    const Exploration found = Explore(setting.scene, {.preemptions = most});
+    const Exploration found = Explore(posed.scene(), {.preemptions = most});
     ASSERT_FALSE(found.found.has_value());
     EXPECT_EQ(found.states,
-              Plain(setting.scene, static_cast<int>(most)).Count())
+              Plain(posed.scene(), static_cast<int>(most)).Count())
         << most;
     EXPECT_EQ(found.preemptions, most);
     EXPECT_EQ(found.complete, found.bound.empty());
@@ -114,9 +86,9 @@ TEST_P(Preemptions, BoundASearchThatFindsAllWithinThem) {
 }
 
 TEST_P(Preemptions, ComeToAnEndWhereTheSearchDoes) {
-  const Setting setting(GetParam());
-  const Exploration broad = Explore(setting.scene, {});
-  const Exploration found = Explore(setting.scene, {.preemptions = 1000});
+  const Posed posed(GetParam());
+  const Exploration broad = Explore(posed.scene(), {});
+  const Exploration found = Explore(posed.scene(), {.preemptions = 1000});
   EXPECT_TRUE(broad.complete && found.complete);
   EXPECT_EQ(broad.worlds, found.worlds);
   EXPECT_GE(found.states, broad.states);
@@ -215,9 +187,9 @@ TEST(Memory, IsNotTakenBeyondItsBound) {
   for (const Problem& problem :
        {Problem{.backend = "mkdir", .roles = "ccc", .crashes = 1},
         Problem{.backend = "excl", .roles = "ccc", .model = "nolock"}}) {
-    const Setting setting(problem);
+    const Posed posed(problem);
     constexpr size_t kBound = size_t{64} << 20;
-    const Used used = SearchWith(kBound, setting.scene);
+    const Used used = SearchWith(kBound, posed.scene());
     EXPECT_TRUE(used.bounded);
     const size_t taken = static_cast<size_t>(used.after_kib - used.before_kib)
                          << 10;
@@ -229,13 +201,13 @@ TEST(Memory, IsNotTakenBeyondItsBound) {
 // --- several searches -------------------------------------------------------
 
 TEST(SearchAll, FindsTheSameWhetherSearchesGoTogetherOrNot) {
-  std::vector<std::unique_ptr<Setting>> settings;
+  std::vector<std::unique_ptr<Posed>> posed;
   std::vector<const Scene*> scenes;
   for (const std::string_view backend : {"link", "mkdir", "symlink", "flock"}) {
     for (const std::string_view roles : {"cc", "ct", "tt"}) {
-      settings.push_back(std::make_unique<Setting>(
+      posed.push_back(std::make_unique<Posed>(
           Problem{.backend = backend, .roles = roles, .crashes = 1}));
-      scenes.push_back(&settings.back()->scene);
+      scenes.push_back(&posed.back()->scene());
     }
   }
   Budget budget{.memory = size_t{1} << 30};
@@ -254,8 +226,8 @@ TEST(SearchAll, FindsTheSameWhetherSearchesGoTogetherOrNot) {
 }
 
 TEST(SearchAll, FallsBackToABoundOnPreemptions) {
-  const Setting setting({.backend = "excl", .roles = "ccc", .crashes = 1});
-  const std::vector<const Scene*> scenes{&setting.scene};
+  const Posed posed({.backend = "excl", .roles = "ccc", .crashes = 1});
+  const std::vector<const Scene*> scenes{&posed.scene()};
   Budget budget{.memory = size_t{32} << 20};
   int begun = 0;
   const auto begins = [&begun](const Scene&) { ++begun; };

@@ -7,63 +7,19 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
-#include <ostream>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "conformance/proc/temp_dir.h"
-#include "conformance/subject/subject.h"
+#include "stress/explore/problem.h"
 #include "stress/explore/replay.h"
 #include "stress/explore/seeded.h"
 #include "stress/explore/tell.h"
 
 namespace locklab::explore {
 namespace {
-
-// A problem, and what its search has to come to.
-struct Problem {
-  std::string_view backend;
-  std::string_view roles;
-  uint8_t crashes = 0;
-  uint8_t reuses = 0;
-  std::string_view model = "posix";
-  // Exactly, where positions are not merged: what a memory looks like is the
-  // compiler's affair. 0: it does not matter.
-  uint64_t states = 0;
-  uint64_t whole_states = 0;  // the same, where nothing is reduced
-  uint8_t lost_replies = 0;
-  uint8_t errors = 0;
-  uint8_t power_losses = 0;
-};
-
-void PrintTo(const Problem& problem, std::ostream* out) {
-  *out << problem.backend << " " << problem.roles << " in " << problem.model;
-}
-
-class Posed {
- public:
-  explicit Posed(const Problem& problem)
-      : subject_(BackendSubject(problem.backend)) {
-    scene_.subject = subject_.get();
-    scene_.model = FindModel(problem.model);
-    scene_.roles = ParseRoles(problem.roles);
-    scene_.allow(Spend::kCrash) = problem.crashes;
-    scene_.allow(Spend::kReuse) = problem.reuses;
-    scene_.allow(Spend::kLostReply) = problem.lost_replies;
-    scene_.allow(Spend::kError) = problem.errors;
-    scene_.allow(Spend::kPowerLoss) = problem.power_losses;
-    scene_.liveness = !scene_.model->many_hosts;
-    scene_.merge = problem.states == 0;
-  }
-  Scene& scene() { return scene_; }
-
- private:
-  std::unique_ptr<SubjectFactory> subject_;
-  Scene scene_;
-};
 
 std::string Say(const Scene& scene, const Exploration& found) {
   if (!found.found.has_value()) return found.bound;
