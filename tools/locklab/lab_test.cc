@@ -215,6 +215,8 @@ TEST_F(LabTest, RefusesWhatItDoesNotUnderstand) {
       {{"lab", "list", "--fs=tmpfs"}, "list takes neither"},
       {{"check", "--dir=/tmp", "--jobs=2"}, "--jobs goes with --fs"},
       {{"check", "--fs=tmpfs", "--jobs=many"}, "--jobs"},
+      {{"check", "--fs=nfs4.2", "--out=" + dir_ / "no/results"},
+       "--out: cannot make the directory"},
       {{"lab", "walk"}, "it must be one of list, run"},
   };
   for (const auto& row : kRows) {

@@ -23,6 +23,7 @@
 #include "conformance/store/run_writer.h"
 #include "conformance/store/store.h"
 #include "conformance/store/store_error.h"
+#include "tools/locklab/check/directory.h"
 #include "tools/locklab/flags.h"
 #include "tools/locklab/lab.h"
 #include "tools/locklab/terminal.h"
@@ -209,20 +210,23 @@ Tour::Tour(std::vector<Stop>* stops, std::vector<std::string> args,
   // Claims about other users need a way through.
   chmod(scratch_->path().c_str(), 0711);
   job_.locklab = proc::ThisProgram();
-  if (stops->size() > 1 && !json_) KeepResults();
+  if (surveys_) KeepResults();
 }
 
 Tour::~Tour() = default;
 
-// In a store, for a table of all runs at the end.
+// In a store: of --out, or for a table of all runs at the end. That it can be
+// written to is found out before the runs take their time.
 void Tour::KeepResults() {
-  if (!surveys_) return;
   if (job_.results.empty()) {
+    if (stops_.size() < 2 || json_) return;
     job_.results = *scratch_ / "results";
-    job_.args = WithOut(job_.args, job_.results);
   }
   try {
+    job_.results = check::ResultsDirectory(job_.results);
+    job_.args = WithOut(job_.args, job_.results);
     earlier_ = RunsIn(job_.results);
+    const store::RunWriter opened(job_.results);
   } catch (const store::StoreError& error) {
     throw UsageError(fmt::format("--out: {}", error.what()));
   }
