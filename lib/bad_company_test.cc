@@ -161,19 +161,28 @@ TEST_F(BadCompanyTest, UnreadableLockThatVanishesIsFree) {
 // A deadline is by the clock of the seam, like everything else.
 class LateClock final : public os::ForwardingOs {
  public:
-  os::TimePoint Now() override { return os::Clock::now() - 1h; }
+  explicit LateClock(os::Clock::duration late) : late_(late) {}
+  os::TimePoint Now() override { return os::Clock::now() - late_; }
+
+ private:
+  const os::Clock::duration late_;
 };
 
 TEST_F(BadCompanyTest, TimeoutIsByTheClockOfTheSeam) {
   LockFile holder(Path());
   holder.acquire();
-  LateClock os;
-  int asked = 0;
-  const auto enough = [&] { return ++asked == 100'000; };
-  LockFile lock(Path(), {.cancelled = enough, .os = &os});
-  std::error_code error;
-  lock.acquire(1ms, error);
-  EXPECT_EQ(error, Errc::kLockTimeout) << lock.last_error_message();
+  // Also where it stands before its own zero, which most have at their boot.
+  for (const os::Clock::duration late :
+       {os::Clock::duration(1ns), os::Clock::duration(1s),
+        os::Clock::duration(24'000h)}) {
+    LateClock os(late);
+    int asked = 0;
+    const auto enough = [&] { return ++asked == 100'000; };
+    LockFile lock(Path(), {.cancelled = enough, .os = &os});
+    std::error_code error;
+    lock.acquire(1ms, error);
+    EXPECT_EQ(error, Errc::kLockTimeout) << lock.last_error_message();
+  }
 }
 
 TEST_F(BadCompanyTest, DatabaseThatIsSweptAwayIsMadeAgain) {

@@ -18,10 +18,11 @@ class Deadline {
   // Does not wait at all.
   static Deadline Now() { return Deadline(os::TimePoint::min(), false); }
   static Deadline At(os::TimePoint at) { return Deadline(at, true); }
-  // <= 0: does not wait. Durations beyond the clock's range never end.
+  // <= 0: does not wait. Durations beyond the clock's range never end. A clock
+  // may stand before its zero: a seam's own, soon after the machine's boot.
   static Deadline After(Duration duration, os::TimePoint now) {
     if (duration <= Duration::zero()) return Now();
-    if (duration > os::kForever - now) return Never();
+    if (now > os::kForever - duration) return Never();
     return At(now + std::chrono::duration_cast<os::Clock::duration>(duration));
   }
 
