@@ -20,6 +20,7 @@
 #include "conformance/proc/exec.h"
 #include "conformance/proc/namespaces.h"
 #include "conformance/proc/poll_until.h"
+#include "tools/lab/guest/processor.h"
 #include "tools/lab/guest/session.h"
 
 namespace locklab::lab {
@@ -130,6 +131,8 @@ int Keep(const std::string& scratch, const std::string& memory,
          const Lines& lines, bool shell) {
   prctl(PR_SET_PDEATHSIG, 0);
   close(lines.life.writer());
+  const Processor processor;
+  processor.Settle();
   // Without, the guest's process group has to do.
   [[maybe_unused]] const std::string why = proc::EnterPids();
   proc::Child guest = proc::Child::Spawn(
