@@ -2,6 +2,7 @@
 
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,6 +93,41 @@ bool GoOn(pid_t pid, int signal) {
   return ptrace(PTRACE_SYSCALL, pid, 0, signal) == 0;
 }
 
+// The system call at which a process stands still.
+struct Stand {
+  bool entry = false;  // before it is made, not after
+  uint64_t number = 0;
+  uint64_t second = 0;  // argument
+};
+
+// The kernel does not say whether this is an entry: entries and exits come by
+// turns, and the first is an entry.
+bool LookAtRegisters(pid_t pid, Stand* stand) {
+#ifdef __x86_64__
+  user_regs_struct registers{};
+  if (ptrace(PTRACE_GETREGS, pid, 0, &registers) != 0) return false;
+  *stand = {.entry = !stand->entry,
+            .number = registers.orig_rax,
+            .second = registers.rsi};
+  return true;
+#else
+  return false;
+#endif
+}
+
+// From where it stood before to where it stands now. False: it cannot be told.
+bool LookAt(pid_t pid, Teller teller, Stand* stand) {
+  __ptrace_syscall_info info{};
+  if (teller == Teller::kRegisters ||
+      ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) <= 0) {
+    return LookAtRegisters(pid, stand);
+  }
+  *stand = {.entry = info.op == PTRACE_SYSCALL_INFO_ENTRY,
+            .number = info.entry.nr,
+            .second = info.entry.args[1]};
+  return true;
+}
+
 }  // namespace
 
 bool MayTrace() {
@@ -112,14 +148,15 @@ void LetParentLead() {
 void MarkEdge(pid_t self) { syscall(SYS_kill, self, kEdge); }
 
 Step LeadToDeath(pid_t pid, int nth, bool after, proc::TimePoint deadline,
-                 const std::function<void()>& about_to_kill) {
+                 const std::function<void()>& about_to_kill, Teller teller) {
   Step step;
   int status = AwaitStop(pid, deadline);
   if (status < 0 || !WIFSTOPPED(status) || WSTOPSIG(status) != kEdge) {
     return step;
   }
   ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
-  bool left_edge = false;  // the first edge's own call has returned
+  // The first edge's own call has returned before its signal came.
+  Stand stand;
   int signal = 0;
   while (GoOn(pid, signal)) {
     signal = 0;
@@ -129,10 +166,8 @@ Step LeadToDeath(pid_t pid, int nth, bool after, proc::TimePoint deadline,
       signal = WSTOPSIG(status);
       continue;
     }
-    __ptrace_syscall_info info{};
-    ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info);
-    const bool entry = info.op == PTRACE_SYSCALL_INFO_ENTRY;
-    if (entry && info.entry.nr == SYS_kill && info.entry.args[1] == kEdge) {
+    if (!LookAt(pid, teller, &stand)) return step;
+    if (stand.entry && stand.number == SYS_kill && stand.second == kEdge) {
       step.ended = true;
       // The signal of the edge is still to come, and is to be kept away.
       if (!GoOn(pid, 0) || AwaitStop(pid, deadline) < 0 || !GoOn(pid, 0) ||
@@ -142,15 +177,11 @@ Step LeadToDeath(pid_t pid, int nth, bool after, proc::TimePoint deadline,
       ptrace(PTRACE_DETACH, pid, 0, 0);
       return step;
     }
-    if (!left_edge && !entry) {
-      left_edge = true;
-      continue;
-    }
-    if (entry) {
+    if (stand.entry) {
       ++step.calls;
-      step.call = NameOf(info.entry.nr);
+      step.call = NameOf(stand.number);
     }
-    if (step.calls == nth && entry != after) {
+    if (step.calls == nth && stand.entry != after) {
       step.reached = true;
       about_to_kill();
       kill(pid, SIGKILL);

@@ -23,6 +23,12 @@ void LetParentLead();
 // until the parent leads on.
 void MarkEdge(pid_t self);
 
+// What tells where a process stands.
+enum class Teller {
+  kKernel,     // PTRACE_GET_SYSCALL_INFO, and the registers where there is none
+  kRegisters,  // as under User Mode Linux; x86-64 only
+};
+
 struct Step {
   bool reached = false;  // the call came, and the process is being killed
   bool ended = false;    // the second edge came first; the process goes on
@@ -37,7 +43,8 @@ struct Step {
 // the thread that started the child may call this.
 [[nodiscard]] Step LeadToDeath(pid_t pid, int nth, bool after,
                                proc::TimePoint deadline,
-                               const std::function<void()>& about_to_kill);
+                               const std::function<void()>& about_to_kill,
+                               Teller teller = Teller::kKernel);
 
 }  // namespace locklab::crash
 

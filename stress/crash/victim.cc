@@ -140,11 +140,11 @@ class Victim {
 
   // Between these two the calls are counted.
   void Arm() {
-    if (led_) return MarkEdge(getpid());
+    if (led_) return MarkEdge(self_);
     os_.Arm();
   }
   void Disarm() {
-    if (led_) return MarkEdge(getpid());
+    if (led_) return MarkEdge(self_);
     os_.Disarm();
   }
 
@@ -195,6 +195,7 @@ class Victim {
 
   FatedOs os_;
   const bool led_;  // from outside, by ptrace
+  const pid_t self_ = getpid();
   const Point point_;
   Scene& scene_;
   std::unique_ptr<Subject> lock_;
