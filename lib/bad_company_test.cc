@@ -326,6 +326,39 @@ TEST_F(BadCompanyTest, NobodyWaitsInAKernelThatDoesNotWake) {
   }
 }
 
+// A file that was removed while somebody had it open, on SMB: its name is
+// there, and neither to be opened nor to be made anew, until that is closed.
+class DeletePendingOs final : public os::ForwardingOs {
+ public:
+  os::SysResult Open(const char* path, int flags, mode_t mode) override {
+    if (!pending_ || !std::string_view(path).ends_with("/x.lock")) {
+      return os::ForwardingOs::Open(path, flags, mode);
+    }
+    return os::SysResult::Fail((flags & O_CREAT) != 0 ? EEXIST : ENOENT);
+  }
+  void Close() { pending_ = false; }
+
+ private:
+  std::atomic<bool> pending_{true};
+};
+
+TEST_F(BadCompanyTest, RemovedLockThatSomebodyHasOpenIsHeld) {
+  for (const char* backend : {"flock", "fcntl", "ofd"}) {
+    DeletePendingOs os;
+    LockFile lock(Path(), {.backend = backend, .os = &os});
+    std::error_code error;
+    lock.acquire(0s, error);
+    EXPECT_EQ(error, Errc::kAlreadyLocked)
+        << backend << ": " << lock.last_error_message();
+    lock.acquire(5ms, error);
+    EXPECT_EQ(error, Errc::kLockTimeout)
+        << backend << ": " << lock.last_error_message();
+    std::jthread closes([&os] { os.Close(); });
+    lock.acquire(20s, error);
+    EXPECT_FALSE(error) << backend << ": " << lock.last_error_message();
+  }
+}
+
 TEST_F(BadCompanyTest, LockIsReadByItsOtherName) {
   SmbOs os;
   for (const char* backend : {"link", "pid"}) {

@@ -47,11 +47,13 @@ class FcntlBackend final : public KernelFile {
     PosixTable& table = os_.local<PosixTable>();
     const std::lock_guard guard(table.mutex);
     *take = Take::kHeld;
-    for (int attempt = 0; attempt < 64; ++attempt) {
+    int elusive = 0;
+    for (int attempt = 0; attempt < kTries; ++attempt) {
       bool mine = fd_ >= 0;
       if (!mine) {
         const Status status = Enter(&table, &mine);
         if (!status.ok() || !mine) return status;
+        if (fd_ < 0 && ++elusive == kElusive) return Status::Ok();
         if (fd_ < 0) continue;
       }
       bool again = false;
@@ -59,9 +61,7 @@ class FcntlBackend final : public KernelFile {
       if (!again) return status;
       Leave(&table);
     }
-    return Status::Make(Errc::kLockFailed,
-                        lock_path_ + " is removed again and again by somebody",
-                        ESTALE);
+    return RemovedAgainAndAgain();
   }
 
   Status Release(const Hold& hold) override {

@@ -10,7 +10,6 @@
 namespace lockfile {
 namespace {
 
-constexpr int kTries = 64;  // until a file that others keep replacing is ours
 constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 
 // In the place of the first byte of a record: nobody holds the lock.
@@ -56,10 +55,12 @@ Status KernelFile::IsInPlace(const os::FileInfo& info, bool* in_place) {
 
 Status KernelFile::TryTake(const Hold& hold, Take* take) {
   *take = Take::kHeld;
+  int elusive = 0;
   for (int attempt = 0; attempt < kTries; ++attempt) {
     if (fd_ < 0) {
       const Status status = OpenFile(&fd_, &info_);
       if (!status.ok()) return status;
+      if (fd_ < 0 && ++elusive == kElusive) return Status::Ok();
       if (fd_ < 0) continue;
     }
     bool again = false;
@@ -67,6 +68,10 @@ Status KernelFile::TryTake(const Hold& hold, Take* take) {
     if (!again) return status;
     CloseFile();
   }
+  return RemovedAgainAndAgain();
+}
+
+Status KernelFile::RemovedAgainAndAgain() const {
   return Status::Make(Errc::kLockFailed,
                       lock_path_ + " is removed again and again by somebody",
                       ESTALE);

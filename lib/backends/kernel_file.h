@@ -36,6 +36,13 @@ class KernelFile : public Backend {
   void ForgetInChild() override;
 
  protected:
+  // Until a file that others keep replacing is ours.
+  static constexpr int kTries = 64;
+  // A name that was so often neither to be opened nor to be made is a lock that
+  // is held: SMB keeps the name of a removed file until nobody has it open.
+  static constexpr int kElusive = 4;
+
+  Status RemovedAgainAndAgain() const;
   void CloseFile();
   // Opens the lock's file, and makes it if it is not there. fd -1 and no error:
   // try again.
