@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <string>
+#include <system_error>
 
 #include "conformance/claims/actor.h"
 #include "conformance/claims/families.h"
@@ -92,28 +93,43 @@ std::array<Garbage, 6> Garbages(const ClaimContext& context) {
            {"a pid that was never", "2147483647\n"}}};
 }
 
-// Opens and writes what is there, as a foreign program would.
-void Overwrite(const std::string& path, const std::string& text) {
+// Whether the filesystem kept somebody away from a file that is in use: SMB
+// does, from one that is locked (EACCES), and from one that this client has
+// open under another name (EINVAL).
+bool IsGuarded(const std::system_error& error) {
+  return error.code().value() == EACCES || error.code().value() == EINVAL;
+}
+
+// Opens and writes what is there, as a foreign program would. Whether it could.
+bool Overwrite(const std::string& path, const std::string& text) {
   struct stat info {};
-  if (lstat(path.c_str(), &info) != 0) return;
-  if (S_ISREG(info.st_mode)) WriteText(path, text);
-  if (!S_ISDIR(info.st_mode)) return;
+  if (lstat(path.c_str(), &info) != 0) return true;
+  bool could = true;
+  try {
+    if (S_ISREG(info.st_mode)) WriteText(path, text);
+  } catch (const std::system_error& error) {
+    if (!IsGuarded(error)) throw;
+    could = false;
+  }
+  if (!S_ISDIR(info.st_mode)) return could;
   for (const std::string& name : Entries(path)) {
     std::string inner = path;
-    Overwrite(inner.append("/").append(name), text);
+    could &= Overwrite(inner.append("/").append(name), text);
   }
+  return could;
 }
 
 // A live holder whose record was overwritten keeps the lock, or learns that it
-// is lost (where the record is the lock itself); no owner is invented.
-void OverwriteHeld(const ClaimContext& context, const Garbage& garbage) {
+// is lost (where the record is the lock itself); no owner is invented. Returns
+// whether it could be overwritten: what is asked for holds either way.
+bool OverwriteHeld(const ClaimContext& context, const Garbage& garbage) {
   Step(std::string("the holder's record is overwritten by ") + garbage.name);
   const std::string when =
       std::string(" whose record was overwritten by ") + garbage.name;
   Actor holder(context);
   ExpectOk(holder.Acquire(kSoon), "the holder's acquire");
   const auto reader = MakeJob(context);
-  Overwrite(Inspect(*reader).lock_path(), garbage.text);
+  const bool could = Overwrite(Inspect(*reader).lock_path(), garbage.text);
   std::optional<lockfile::Owner> owner;
   const Outcome read = Inspect(*reader).ReadOwner(&owner);
   Expect(!read.ok() || !owner || owner->pid == holder.pid(),
@@ -124,6 +140,7 @@ void OverwriteHeld(const ClaimContext& context, const Garbage& garbage) {
          "a live holder is called dead" + when);
   Expect(!reader->Acquire(0ns).ok() || knows,
          "the lock was taken from an unwitting holder" + when);
+  return could;
 }
 
 // Whatever lies at the lock's path: an answer, no crash, no hang.
@@ -151,9 +168,10 @@ Finding GarbageIsSurvived(const ClaimContext& context) {
   const std::string path = Inspect(*MakeJob(context)).lock_path();
   const auto garbages = Garbages(context);
   const Sample sample = SampleOf(context);
+  bool guarded = false;
   for (size_t i = sample.first; i < garbages.size(); i += sample.step) {
     const Garbage& garbage = garbages[i];
-    OverwriteHeld(context, garbage);
+    guarded |= !OverwriteHeld(context, garbage);
     ClearLock(path);
     WriteText(path, garbage.text);
     FaceGarbage(context, std::string("a file with ") + garbage.name);
@@ -171,7 +189,9 @@ Finding GarbageIsSurvived(const ClaimContext& context) {
   const auto after = MakeJob(context);
   ExpectOk(after->Acquire(kSoon), "acquire after all garbage was removed");
   ExpectOk(after->Release(), "release after all garbage was removed");
-  return Finding::Pass();
+  return Finding::Pass(
+      guarded ? "the filesystem lets nobody write to the record of a held lock"
+              : "");
 }
 
 // --- held ------------------------------------------------------------------

@@ -76,7 +76,15 @@ Finding DirectoryReplaced(const ClaimContext& context) {
   const std::string place = context.dir + "/place";
   const auto make = [&] { return context.subject.Make(place + "/job"); };
   const auto replace = [&](const std::string& aside) {
-    fs::rename(place, place + aside);
+    std::error_code error;
+    fs::rename(place, place + aside, error);
+    // SMB: a directory stays where it is while a file in it is open.
+    if (error == std::errc::permission_denied) {
+      Unsupported(
+          "a directory in which somebody has a file open cannot be "
+          "moved away here (EACCES)");
+    }
+    if (error) throw fs::filesystem_error("rename", place, error);
     MakeDirectory(place);
   };
   MakeDirectory(place);
