@@ -48,7 +48,7 @@ TEST(ProcessorTest, ItIsFreeAgainWhenWhoHasItIsKilled) {
   proc::Shared<int> number;
   proc::Latch taken;
   const std::string kind = Kind();
-  proc::Child guest = proc::Child::Spawn([&] {
+  proc::Child guest = proc::Child::Spawn([&]() -> int {
     const Processor processor(kind);
     *number = processor.number().value_or(-1);
     taken.Open();
