@@ -24,17 +24,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kSubcommands = std::to_array<Subcommand>({
-    {.name = "check",
-     .other_mount = true,
-     .expect = true,
-     .variant = true,
-     .turns = true},
-    {.name = "conformance",
-     .other_mount = true,
-     .expect = true,
-     .variant = true,
-     .turns = true},
-    {.name = "bench", .variant = true},
+    {.name = "check", .other_mount = true, .expect = true, .turns = true},
+    {.name = "conformance", .other_mount = true, .expect = true, .turns = true},
+    {.name = "bench"},
     {.name = "crash"},
     {.name = "stress"},
 });
@@ -138,7 +130,8 @@ const Subcommand* FindSubcommand(std::string_view name) {
 std::vector<std::string> ArgsOn(const Variant& variant, const Job& job,
                                 const std::string& dir,
                                 const std::string& other_mount) {
-  std::vector<std::string> args = {job.args.front(), "--dir=" + dir};
+  std::vector<std::string> args = {job.args.front(), "--dir=" + dir,
+                                   "--variant=" + variant.name};
   if (const Subcommand* takes = FindSubcommand(job.args.front())) {
     if (takes->other_mount && !other_mount.empty()) {
       args.push_back("--other-mount=" + other_mount);
@@ -149,7 +142,6 @@ std::vector<std::string> ArgsOn(const Variant& variant, const Job& job,
         args.push_back(fmt::format("--expect=@{}", variant.pack));
       }
     }
-    if (takes->variant) args.push_back("--variant=" + variant.name);
     if (takes->turns && !job.turn.empty()) {
       args.push_back("--turn=" + job.turn);
     }

@@ -16,7 +16,6 @@ struct Subcommand {
   std::string_view name;
   bool other_mount = false;  // --other-mount=DIR
   bool expect = false;       // --expect=@PACK
-  bool variant = false;      // --variant=NAME, for its report
   bool turns = false;        // --turn=FILE and --silent: runs go side by side
 };
 [[nodiscard]] std::span<const Subcommand> Subcommands();

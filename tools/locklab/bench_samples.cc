@@ -205,10 +205,7 @@ void AddSampleFlags(CLI::App& app, SampleFlags* flags) {
                  "Keep the samples: in this file, if it ends in .json or is "
                  "one; else as a run in the results store of this directory.")
       ->type_name("FILE.json|DIR");
-  app.add_option("--variant", flags->variant,
-                 "The name of the filesystem in the lab: for reports.")
-      ->type_name("NAME")
-      ->group("");
+  AddVariant(app, &flags->variant);
   app.add_option("--out-base", flags->out_base,
                  "With --vs: leave those of the other in this file.")
       ->type_name("FILE");

@@ -261,10 +261,7 @@ void AddWhat(CLI::App& app, Flags* flags) {
                  "Instead: filesystems that are made for the run, separated by "
                  "commas (see locklab lab list), or local, guest, all.")
       ->type_name("LIST");
-  app.add_option("--variant", flags->variant,
-                 "The name of the filesystem in the lab: for reports.")
-      ->type_name("NAME")
-      ->group("");
+  AddVariant(app, &flags->variant);
   app.add_option("--turn", flags->turn,
                  "The file by which runs side by side take turns at measuring.")
       ->type_name("FILE")

@@ -36,6 +36,7 @@ using Json = nlohmann::ordered_json;
 
 struct Flags {
   std::string dir;
+  std::string variant;
   std::string backends;
   std::string operations;
   std::string waiters = "0,1,3";
@@ -52,6 +53,7 @@ struct Flags {
 // What is to be done with each lock.
 struct CrashPlan {
   std::string dir;
+  std::string variant;  // of the lab, or ""
   std::vector<NamedSubject> subjects;
   crash::Plan enumeration;
   std::vector<Point> points;  // empty: all of them
@@ -138,6 +140,7 @@ CrashPlan PlanOf(const Flags& flags) {
   plan.engine = flags.engine;
   plan.points = ParsePoints(flags.points, plan.enumeration.waiters);
   plan.dir = check::UsableDirectory(flags.dir);
+  plan.variant = flags.variant;
   return plan;
 }
 
@@ -252,10 +255,10 @@ std::vector<CrashReport> Work(const CrashPlan& plan, const Flags& flags,
 
 std::string Replay(const CrashReport& report, const Point& point,
                    const CrashPlan& plan) {
-  return fmt::format(
-      "locklab crash --dir={} --backend={} --point={} --waiters={}{}",
-      ShellQuote(plan.dir), report.backend, crash::PointName(point),
-      point.waiters, plan.engine == "auto" ? "" : " --engine=" + plan.engine);
+  return fmt::format("{} --backend={} --point={} --waiters={}{}",
+                     CommandOn("crash", plan.dir, plan.variant), report.backend,
+                     crash::PointName(point), point.waiters,
+                     plan.engine == "auto" ? "" : " --engine=" + plan.engine);
 }
 
 bool IsBad(const crash::Result& result) {
@@ -465,6 +468,7 @@ Run SetUpCrash(CLI::App& app, Context& context) {
                  "The directory to make the experiments in.")
       ->type_name("DIR")
       ->required();
+  AddVariant(app, &flags->variant);
   app.add_option("--backend", flags->backends,
                  "The locks to examine, separated by commas: " +
                      lockfile::BackendNames() +

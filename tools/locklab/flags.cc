@@ -145,6 +145,14 @@ CLI::Option* AddChoice(CLI::App& app, const std::string& flag,
       ->default_str(*target);
 }
 
+CLI::Option* AddVariant(CLI::App& app, std::string* target) {
+  return app
+      .add_option("--variant", *target,
+                  "The name of the filesystem in the lab: for reports.")
+      ->type_name("NAME")
+      ->group("");
+}
+
 std::string ShellQuote(const std::string& word) {
   constexpr std::string_view kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -157,6 +165,14 @@ std::string ShellQuote(const std::string& word) {
     quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
   }
   return quoted + "'";
+}
+
+std::string CommandOn(std::string_view subcommand, const std::string& dir,
+                      const std::string& variant) {
+  return variant.empty()
+             ? fmt::format("locklab {} --dir={}", subcommand, ShellQuote(dir))
+             : fmt::format("locklab lab run --fs={} -- {}", variant,
+                           subcommand);
 }
 
 std::string Nearest(std::string_view typed,

@@ -65,10 +65,19 @@ CLI::Option* AddChoice(CLI::App& app, const std::string& flag,
                        std::vector<std::string_view> choices,
                        const std::string& doc);
 
+// --variant, which locklab lab gives to what it runs: the name of the
+// filesystem. Not shown in the help.
+CLI::Option* AddVariant(CLI::App& app, std::string* target);
+
 // --- the other way round ----------------------------------------------------
 
 // `word` as a shell has to be given it.
 [[nodiscard]] std::string ShellQuote(const std::string& word);
+// The beginning of the command that runs `subcommand` once more where it ran:
+// in `dir`, or on the variant of the lab if there is one.
+[[nodiscard]] std::string CommandOn(std::string_view subcommand,
+                                    const std::string& dir,
+                                    const std::string& variant);
 
 // --- did you mean ----------------------------------------------------------
 

@@ -81,11 +81,12 @@ TEST(LabTable, AVariantAddsItsFlagsBeforeThoseOfTheUser) {
     return lab::ArgsOn(variant, job, "/a", "/b");
   };
   EXPECT_EQ(args({"check", "--expect=mine"}),
-            (std::vector<std::string>{"check", "--dir=/a", "--other-mount=/b",
-                                      "--expect=@library", "--expect=@tmpfs",
-                                      "--variant=xyz/2", "--expect=mine"}));
+            (std::vector<std::string>{"check", "--dir=/a", "--variant=xyz/2",
+                                      "--other-mount=/b", "--expect=@library",
+                                      "--expect=@tmpfs", "--expect=mine"}));
   EXPECT_EQ(args({"stress", "--seed=7"}),
-            (std::vector<std::string>{"stress", "--dir=/a", "--seed=7"}));
+            (std::vector<std::string>{"stress", "--dir=/a", "--variant=xyz/2",
+                                      "--seed=7"}));
 }
 
 // --- runs --------------------------------------------------------------------
@@ -195,6 +196,26 @@ TEST_F(LabTest, OneBadFilesystemMakesAllRed) {
   EXPECT_NE(ended.out.find("replay: locklab check --fs=tmpfs"),
             std::string::npos)
       << ended.out;
+}
+
+// Where it ran is gone when somebody reads it.
+TEST_F(LabTest, EachSubcommandReplaysOnItsFilesystem) {
+  if (!Missing("tmpfs").empty()) GTEST_SKIP() << Missing("tmpfs");
+  const std::vector<std::vector<std::string>> kRows = {
+      {"crash", "--backend=canary:no-lock", "--operation=release",
+       "--waiters=2", "--bound=1"},
+      {"stress", "--backend=canary:no-lock", "--scenario=contention",
+       "--duration=200ms"}};
+  for (const auto& row : kRows) {
+    std::vector<std::string> args = {"lab", "run", "--fs=tmpfs", "--"};
+    args.insert(args.end(), row.begin(), row.end());
+    const Ended ended = Run(args);
+    EXPECT_EQ(ended.code, kExitFailed) << ended.out << ended.err;
+    EXPECT_NE(ended.out.find("replay: locklab lab run --fs=tmpfs -- " +
+                             row.front() + " --backend=canary:no-lock"),
+              std::string::npos)
+        << ended.out;
+  }
 }
 
 TEST_F(LabTest, RefusesWhatItDoesNotUnderstand) {

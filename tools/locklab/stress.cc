@@ -43,6 +43,7 @@ using std::chrono_literals::operator""s;
 // Empty and 0: as the scenario has it.
 struct Flags {
   std::string dir;
+  std::string variant;
   std::string backends;
   std::string scenarios = "contention";
   uint64_t processes = 0;
@@ -196,6 +197,7 @@ int RunStress(const Flags& flags, Context& context) {
   StressRun run;
   run.plan = CampaignOf(flags, subjects, context);
   run.dir = run.plan.courses.front().plan.dir;
+  run.variant = flags.variant;
   if (flags.format == "text") {
     fmt::print(context.out.stream, "seed {}: locklab {} on {}, {} each\n",
                flags.seed, kSuiteVersion, run.dir,
@@ -238,6 +240,7 @@ void AddWhat(CLI::App& app, Flags* flags) {
                  "it and removed again.")
       ->type_name("DIR")
       ->required();
+  AddVariant(app, &flags->variant);
   app.add_option("--backend", flags->backends,
                  "The locks to examine, separated by commas: " +
                      lockfile::BackendNames() +

@@ -378,10 +378,9 @@ Json RecoveriesJson(const StressRun& run) {
 std::string ReplayOf(const StressRun& run, const Course& course,
                      uint64_t seed) {
   return fmt::format(
-      "locklab stress --dir={} --backend={} --scenario={}{}{} --duration={} "
-      "--seed={}",
-      ShellQuote(run.dir), course.backend, course.scenario->name,
-      Parameters(course), FaultParameters(course.plan),
+      "{} --backend={} --scenario={}{}{} --duration={} --seed={}",
+      CommandOn("stress", run.dir, run.variant), course.backend,
+      course.scenario->name, Parameters(course), FaultParameters(course.plan),
       proc::DurationText(std::min(run.plan.round, run.plan.duration)), seed);
 }
 

@@ -17,6 +17,7 @@ struct StressRun {
   scenario::CampaignResult result;
   run::Detection canary;
   std::string dir;
+  std::string variant;  // of the lab, or ""
   double duration_s = 0;
   // Of a comparison with peers: how long a killed holder's lock stays, of each
   // lock, and which locks are not there.

@@ -346,11 +346,8 @@ std::optional<Finding> Surveyor::Try(Trial trial, Entry* entry) {
   const bool deaths = trial == Trial::kDeaths;
   const char* subcommand = deaths ? "crash" : "stress";
   const std::string replay =
-      plan_.variant.empty()
-          ? fmt::format("locklab {} --dir={} --backend={}", subcommand,
-                        cli::ShellQuote(plan_.dir), entry->report.name)
-          : fmt::format("locklab lab run --fs={} -- {} --backend={}",
-                        plan_.variant, subcommand, entry->report.name);
+      cli::CommandOn(subcommand, plan_.dir, plan_.variant) +
+      " --backend=" + entry->report.name;
   if (deaths) {
     return TryDeaths(subject,
                      {.dir = scratch_.path(),
