@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 
 #include "conformance/proc/child.h"
 #include "conformance/proc/interrupts.h"
+#include "conformance/proc/namespaces.h"
 #include "conformance/proc/poll_until.h"
 #include "conformance/proc/program.h"
 #include "conformance/proc/temp_dir.h"
@@ -192,6 +194,28 @@ TEST_F(GuestTest, WhatCannotBeMountedIsToldWithTheConsole) {
               AllOf(HasSubstr("test: `on a mount -t nfs "),
                     HasSubstr("the last lines of its console:\n"),
                     HasSubstr("  locklab guest: ")));
+}
+
+// Neither in memory nor where its scratch directory is.
+TEST_F(GuestTest, WithoutRoomForItsMemoryNoneIsBooted) {
+  const std::string missing = proc::WhyNot(proc::EnterMounts);
+  if (!missing.empty()) GTEST_SKIP() << missing;
+  proc::Child run = proc::Child::Spawn([this] {
+    if (!proc::EnterMounts().empty()) return 99;
+    for (const std::string& dir : {std::string("/dev/shm"), scratch()}) {
+      // The program that runs inside is copied there.
+      if (mount("none", dir.c_str(), "tmpfs", 0, "size=100m") != 0) return 98;
+    }
+    const Result result = RunGuest(Plan("nfs vers=4.2", {"true"}));
+    std::ofstream(dir_ / "trouble") << result.trouble;
+    return result.code;
+  });
+  const auto end = run.Wait(proc::In(kLong));
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->code, kExitMissingFeature) << end->Describe();
+  EXPECT_THAT(proc::ReadWhole(dir_ / "trouble"),
+              AllOf(HasSubstr("test: neither /dev/shm nor " + scratch()),
+                    HasSubstr("512 MiB"), HasSubstr("TMPDIR=DIR")));
 }
 
 // Programs of the name that come first on PATH.
