@@ -326,6 +326,98 @@ TEST_F(BadCompanyTest, NobodyWaitsInAKernelThatDoesNotWake) {
   }
 }
 
+// A client of a network filesystem that shows by the lock's name what was
+// there: it has it in a cache, or still open.
+class StaleOs : public os::ForwardingOs {
+ public:
+  StaleOs(std::string path, std::string old)
+      : path_(std::move(path)), old_(std::move(old)) {}
+  os::SysResult FilesystemType(const char*) override {
+    return os::SysResult::Ok(0x6969);
+  }
+  os::SysResult Open(const char* path, int flags, mode_t mode) override {
+    return os::ForwardingOs::Open(Seen(path), flags, mode);
+  }
+  os::SysResult Lstat(const char* path, os::FileInfo* info) override {
+    return os::ForwardingOs::Lstat(Seen(path), info);
+  }
+  os::SysResult ReadLink(const char* path, char* buffer, size_t size) override {
+    return os::ForwardingOs::ReadLink(Seen(path), buffer, size);
+  }
+
+ private:
+  const char* Seen(const char* path) const {
+    return path == path_ ? old_.c_str() : path;
+  }
+
+  const std::string path_;
+  const std::string old_;
+};
+
+// It sees the lock of a dead holder, which is gone, and another's is there.
+TEST_F(BadCompanyTest, SuccessorIsSafeFromWhoSeesADeadHolderLong) {
+  for (const char* backend : {"link", "symlink", "pid", "excl"}) {
+    const Options options{.backend = backend};
+    const pid_t pid = fork();
+    if (pid == 0) {
+      LockFile lock(Path(), options);
+      lock.acquire(0s);
+      // Its old self, by another name.
+      const int linked =
+          link(lock.lock_path().c_str(), (dir_ + "/old").c_str());
+      lock.release();
+      _exit(linked == 0 ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(pid, &status, 0), pid);
+    ASSERT_EQ(status, 0) << backend;
+    LockFile successor(Path(), options);
+    successor.acquire(0s);
+    StaleOs os(successor.lock_path(), dir_ + "/old");
+    LockFile late(Path(), {.backend = backend, .os = &os});
+    std::error_code error;
+    late.acquire(50ms, error);
+    EXPECT_EQ(error, Errc::kLockTimeout)
+        << backend << ": " << late.last_error_message();
+    EXPECT_TRUE(successor.i_am_locking()) << backend;
+    successor.release(error);
+    EXPECT_FALSE(error) << backend << ": " << successor.last_error_message();
+    std::filesystem::remove(dir_ + "/old");
+  }
+}
+
+// One that died between the two steps of its release has no ticket any more.
+TEST_F(BadCompanyTest, DeadHolderWithoutATicketIsBrokenOnANetworkToo) {
+  NfsOs os;
+  for (const char* backend : {"link", "symlink", "pid", "excl"}) {
+    const Options options{.backend = backend, .os = &os};
+    const pid_t pid = fork();
+    if (pid == 0) {
+      (new LockFile(Path(), options))->acquire(0s);
+      _exit(0);
+    }
+    ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
+    LockFile lock(Path(), options);
+    int tickets = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(dir_)) {
+      if (entry.path() == lock.lock_path()) continue;
+      std::filesystem::remove(entry.path());
+      ++tickets;
+    }
+    EXPECT_EQ(tickets, 1) << backend;
+    std::error_code error;
+    lock.acquire(20s, error);
+    ASSERT_FALSE(error) << backend << ": " << lock.last_error_message();
+    lock.release();
+    for (const auto& entry : std::filesystem::directory_iterator(dir_)) {
+      // As NfsOs keeps what was removed.
+      EXPECT_TRUE(entry.path().filename().string().starts_with(".nfs"))
+          << backend << " leaves " << entry.path();
+      std::filesystem::remove(entry.path());
+    }
+  }
+}
+
 // A file that was removed while somebody had it open, on SMB: its name is
 // there, and neither to be opened nor to be made anew, until that is closed.
 class DeletePendingOs final : public os::ForwardingOs {

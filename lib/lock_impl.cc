@@ -14,6 +14,7 @@ constexpr auto kBreakPatience = std::chrono::seconds(5);
 // Something watched for a grace time or a lease is looked at this often.
 constexpr auto kWatchedLook = std::chrono::milliseconds(100);
 constexpr auto kSeldomLook = std::chrono::seconds(1);
+constexpr auto kLingeringLook = std::chrono::seconds(3);
 // So often a look that finds the lock free is followed by a try at once. A
 // look may be behind the times, as those of a network filesystem's cache are:
 // then the waiter has to wait like any other, and to keep its deadline.
@@ -229,8 +230,10 @@ Status LockFile::Impl::Contend(Deadline deadline) {
   }
   const std::string& lock_path = backend().lock_path();
   if (deadline.may_wait()) os_.local<Crowd>().Found(lock_path, true);
-  waiter_ = std::make_unique<Waiter>(
-      os_, IsLocalFilesystem(os_, LockNames(lock_path).directory()));
+  const Storage storage = StorageOf(os_, LockNames(lock_path).directory());
+  waiter_ = std::make_unique<Waiter>(os_, IsLocal(storage));
+  looks_linger_ = storage == Storage::kSmb;
+  next_look_ = os::TimePoint::min();
   return WaitForTurn(deadline);
 }
 
@@ -281,7 +284,10 @@ Status LockFile::Impl::WaitForTurn(Deadline deadline) {
     os::Clock::duration look_again = kSeldomLook;
     Status status;
     // The first in the line looks after the holder.
-    if (suspect_ || (!behind && !told_)) status = Examine(&found, &look_again);
+    if ((suspect_ || (!behind && !told_)) && MayLook()) {
+      status = Examine(&found, &look_again);
+      if (look_again < kSeldomLook) next_look_ = os::TimePoint::min();
+    }
     if (!status.ok()) return status;
     if (behind && suspect_ && found == Found::kHeld) line_.SeenHeld();
     if (behind && found == Found::kFree && !line_.SeenFree()) {
@@ -357,6 +363,18 @@ bool LockFile::Impl::AwaitTurn(Deadline deadline,
   lined_up_ = !gone && !suspect_;
   if (gone) hold_.look_first = false;
   return gone;
+}
+
+// Linux's SMB client keeps what was opened open for a second, and Samba the
+// name of what was removed as long as that: those who look all the time would
+// keep the lock from being released. That a holder on this host died is told
+// otherwise.
+bool LockFile::Impl::MayLook() {
+  if (!looks_linger_) return true;
+  const os::TimePoint now = os_.Now();
+  if (now < next_look_ && !waiter_->holder_ended()) return false;
+  next_look_ = now + kLingeringLook;
+  return true;
 }
 
 // Looks who holds the lock, and breaks it where that is due.

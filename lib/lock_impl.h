@@ -98,6 +98,7 @@ class LockFile::Impl {
   Status Examine(Found* found, os::Clock::duration* look_again);
   Status BreakIfDue(const Sight& sight, const Liveness& life, Found* found,
                     os::Clock::duration* look_again);
+  bool MayLook();
   Status Refused(Deadline deadline);
   Status Taken();
   Status ReleaseMine();
@@ -135,7 +136,10 @@ class LockFile::Impl {
   // (gate) Of the last wait: to clear up its watches takes longer than to take
   // the lock, so that it is left to the release, and there to the next wait.
   std::unique_ptr<Waiter> waiter_;
-  bool collected_ = false;  // (gate)
+  // (gate) Of the present wait: a look at the lock leaves it open for a while,
+  bool looks_linger_ = false;
+  os::TimePoint next_look_;  // and none is due before this.
+  bool collected_ = false;   // (gate)
 
   std::mutex mutex_;  // guards the rest
   Status pending_;    // what unlock() could not report

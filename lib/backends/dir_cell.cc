@@ -56,7 +56,7 @@ DirCell::DirCell(os::Os& os, const std::string& lock_path, LockNames aside,
     : Backend(os, lock_path, options),
       names_(std::move(aside)),
       storage_(StorageOf(os, names_.directory())),
-      local_(storage_ != Storage::kRemote),
+      local_(IsLocal(storage_)),
       dir_mode_(options.mode.has_value() ? DirMode(*options.mode) : 0777),
       replaces_(peers == Peers::kOursOnly) {}
 

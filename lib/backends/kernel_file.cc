@@ -215,7 +215,7 @@ bool KernelFile::WaitInKernel(Deadline deadline) {
   if (fd_ < 0) return false;
   // Linux's SMB client (6.1, with Samba 4.17) does not wake who sleeps for a
   // lock that it has refused once, though a try would get it after the release.
-  if (!wakes_.has_value()) wakes_ = !IsSmb(os_, lock_path_);
+  if (!wakes_.has_value()) wakes_ = StorageOf(os_, lock_path_) != Storage::kSmb;
   if (!*wakes_) return false;
   const int error = os_.WaitLock(fd_, kind_, deadline.at()).error;
   return error == 0 || error == ETIMEDOUT;

@@ -17,6 +17,7 @@
 // make it up. Ticket and lock are one inode; that decides. The ticket keeps
 // the inode from being used again as long as the lock is held.
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -120,6 +121,10 @@ class PidBackend final : public LinkBackend {
 
   int Place(const Hold& hold, const std::string& ticket) override {
     const int error = LinkBackend::Place(hold, ticket);
+    if (error == 0) has_links_ = true;
+    // SMB says the same of a file that is in use, and renames there without
+    // asking whether another client has made the name meanwhile.
+    if (has_links_ && error == ENOTSUP) return EEXIST;
     if (!HasNoLinks(error)) return error;
     const std::string copy = names_.Copy(hold.ticket);
     const Status wrote = WriteRecordFile(os_, copy, Text(hold), mode_, &mine_);
@@ -152,6 +157,9 @@ class PidBackend final : public LinkBackend {
             "the mkdir backend",
         error);
   }
+
+ private:
+  std::atomic<bool> has_links_{false};  // one was made here
 };
 
 }  // namespace

@@ -182,7 +182,7 @@ static bool IsOneOf(const os::SysResult& type,
          });
 }
 
-Storage StorageOf(os::Os& os, const std::string& directory) {
+Storage StorageOf(os::Os& os, const std::string& path) {
   static constexpr auto kMemory =
       std::to_array<int64_t>({TMPFS_MAGIC, RAMFS_MAGIC});
   static constexpr auto kDisk = std::to_array<int64_t>({
@@ -199,15 +199,12 @@ Storage StorageOf(os::Os& os, const std::string& directory) {
       0x7366746e /* ntfs3 */,
       0xca451a4e /* bcachefs */,
   });
-  const os::SysResult type = os.FilesystemType(directory.c_str());
-  if (IsOneOf(type, kMemory)) return Storage::kMemory;
-  return IsOneOf(type, kDisk) ? Storage::kDisk : Storage::kRemote;
-}
-
-bool IsSmb(os::Os& os, const std::string& path) {
   static constexpr auto kSmb =
       std::to_array<int64_t>({CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC});
-  return IsOneOf(os.FilesystemType(path.c_str()), kSmb);
+  const os::SysResult type = os.FilesystemType(path.c_str());
+  if (IsOneOf(type, kMemory)) return Storage::kMemory;
+  if (IsOneOf(type, kSmb)) return Storage::kSmb;
+  return IsOneOf(type, kDisk) ? Storage::kDisk : Storage::kRemote;
 }
 
 std::vector<std::string> FindDeadTickets(os::Os& os, const LockNames& names) {

@@ -81,15 +81,16 @@ class LockNames {
 
 // Where a directory is: on a filesystem of this host alone, where a look is
 // fresh and inotify tells of every change, or not. Unknown ones count as
-// remote.
-enum class Storage { kRemote, kMemory, kDisk };
-[[nodiscard]] Storage StorageOf(os::Os& os, const std::string& directory);
+// remote. kSmb: Linux's SMB client, remote.
+enum class Storage { kRemote, kSmb, kMemory, kDisk };
+[[nodiscard]] Storage StorageOf(os::Os& os, const std::string& path);
+[[nodiscard]] constexpr bool IsLocal(Storage storage) {
+  return storage == Storage::kMemory || storage == Storage::kDisk;
+}
 [[nodiscard]] inline bool IsLocalFilesystem(os::Os& os,
                                             const std::string& directory) {
-  return StorageOf(os, directory) != Storage::kRemote;
+  return IsLocal(StorageOf(os, directory));
 }
-// Whether Linux's SMB client serves this path.
-[[nodiscard]] bool IsSmb(os::Os& os, const std::string& path);
 
 // The tickets for this lock that dead processes left. Looks at a bounded number
 // of entries, the oldest first, and asks about a few living processes at most.

@@ -13,6 +13,11 @@ namespace {
 constexpr size_t kMaxEntries = 65536;  // of the directory, to find tickets
 constexpr int kVanishings = 3;         // in a row: the filesystem lies
 
+std::string FileVersion(const os::FileInfo& info) {
+  return std::to_string(info.dev) + ":" + std::to_string(info.ino) + ":" +
+         std::to_string(info.mtime_ns) + ":" + std::to_string(info.size) + ":";
+}
+
 }  // namespace
 
 bool HasNoLinks(int error) {
@@ -234,9 +239,7 @@ Status SoftFile::Look(Sight* sight) {
   if (error != 0) return Status::Failed("look at", lock_path_, error);
   sight->held = true;
   sight->owner = Parse(text);
-  sight->version = std::to_string(info.dev) + ":" + std::to_string(info.ino) +
-                   ":" + std::to_string(info.mtime_ns) + ":" +
-                   std::to_string(info.size) + ":" + text;
+  sight->version = FileVersion(info) + text;
   if (sight->owner.has_value()) {
     const std::string ticket = TicketName(*sight->owner);
     sight->half_broken = os_.Lstat(names_.Broken(ticket).c_str(), &info).ok();
@@ -325,9 +328,8 @@ Status SoftFile::GainRight(const Sight& seen, BreakReason reason,
     return GainFromCreators(reason, gained);
   }
   // A foreign lock has no ticket: nothing can be better than what was seen.
-  if (reason == BreakReason::kHolderIsDead || !seen.owner.has_value()) {
-    return Status::Ok();
-  }
+  const bool proven = reason == BreakReason::kHolderIsDead && local_;
+  if (proven || !seen.owner.has_value()) return Status::Ok();
   const std::string name = TicketName(*seen.owner);
   const std::string ticket = names_.Ticket(name);
   const std::string broken = names_.Broken(name);
@@ -338,14 +340,33 @@ Status SoftFile::GainRight(const Sight& seen, BreakReason reason,
   // is about to remove the lock itself.
   os::FileInfo info;
   *gained = os_.Lstat(broken.c_str(), &info).ok();
-  if (*gained || JudgeLife(os_, *seen.owner).life != Life::kDead) {
-    return Status::Ok();
-  }
+  if (*gained && local_) return Status::Ok();
+  const bool dead = reason == BreakReason::kHolderIsDead ||
+                    JudgeLife(os_, *seen.owner).life == Life::kDead;
+  if (!*gained && !dead) return Status::Ok();
   // It may have died after it had removed the lock: what stands there now?
+  if (!local_) return StandsThere(seen, gained);
   Sight now;
   const Status status = Look(&now);
   *gained = now.held && now.version == seen.version;
   return status;
+}
+
+// Not by its name, under which a client may show for long what it has open or
+// in its cache (SMB: an open handle that is used again). The new name is of
+// what the server has. Where there are no links, it cannot be told.
+Status SoftFile::StandsThere(const Sight& seen, bool* there) {
+  const std::string name = names_.Copy(TicketName(*seen.owner));
+  os_.Unlink(name.c_str());  // of a breaker that died
+  *there = false;
+  const int error = os_.Link(lock_path_.c_str(), name.c_str()).error;
+  if (error == ENOENT || HasNoLinks(error)) return Status::Ok();
+  if (error != 0) return Status::Failed("look at", lock_path_, error);
+  os::FileInfo info;
+  *there = os_.Lstat(name.c_str(), &info).ok() &&
+           seen.version.starts_with(FileVersion(info));
+  os_.Unlink(name.c_str());
+  return Status::Ok();
 }
 
 // The lock may be removed if it is the same file before and after the look for

@@ -11,6 +11,11 @@
 //     can remove the lock, so the breaker may. If the holder may be alive, the
 //     breaker first renames the ticket away: that fails if the holder has used
 //     it, and makes the holder's use of it fail otherwise.
+//   - On a network filesystem a look may be old, and what it shows of a dead
+//     holder may have gone, and a successor's lock be there. So the ticket is
+//     renamed away there in any case; where it is gone, the lock's own name is
+//     linked to a new one, which no client has in a cache, and that is looked
+//     at.
 // A token names one hold and is never used again, so what was seen to be T's
 // lock stays T's lock until the one who has the right removes it. Everybody who
 // waits may finish what a dead breaker began: its guard is broken like any
@@ -101,6 +106,8 @@ class SoftFile : public Backend {
   Status IsRightOurs(const Hold& hold, bool* ours);
   Status TakeGuard(const Hold& hold, bool* taken);
   Status BreakUnderGuard(const Sight& seen, BreakReason reason, Broke* broke);
+  // Whether what was seen stands there on the server, now.
+  Status StandsThere(const Sight& seen, bool* there);
   // Whether the right to remove the lock is the breaker's now.
   Status GainRight(const Sight& seen, BreakReason reason, bool* gained);
   Status GainFromCreators(BreakReason reason, bool* gained);
