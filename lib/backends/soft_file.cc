@@ -354,13 +354,23 @@ Status SoftFile::GainRight(const Sight& seen, BreakReason reason,
 
 // Not by its name, under which a client may show for long what it has open or
 // in its cache (SMB: an open handle that is used again). The new name is of
-// what the server has. Where there are no links, it cannot be told.
+// what the server has. Where there are no links, a second look has to do; not
+// on SMB, which says so also of a file that is in use.
 Status SoftFile::StandsThere(const Sight& seen, bool* there) {
   const std::string name = names_.Copy(TicketName(*seen.owner));
   os_.Unlink(name.c_str());  // of a breaker that died
   *there = false;
   const int error = os_.Link(lock_path_.c_str(), name.c_str()).error;
-  if (error == ENOENT || HasNoLinks(error)) return Status::Ok();
+  if (error == ENOENT) return Status::Ok();
+  if (HasNoLinks(error)) {
+    if (StorageOf(os_, names_.directory()) == Storage::kSmb) {
+      return Status::Ok();
+    }
+    Sight now;
+    const Status status = Look(&now);
+    *there = now.held && now.version == seen.version;
+    return status;
+  }
   if (error != 0) return Status::Failed("look at", lock_path_, error);
   os::FileInfo info;
   *there = os_.Lstat(name.c_str(), &info).ok() &&
