@@ -416,8 +416,10 @@ os::SysResult ActorOs::RemoveDir(const char* path) {
 
 os::SysResult ActorOs::Rename(const char* from, const char* to) {
   const std::string own = Own(to);
-  const bool fake = fake_taking_away_ && own.ends_with(".broken");
-  NoteToken(Base(from));
+  // What is taken away is another's.
+  const bool takes_away = own.ends_with(".broken");
+  const bool fake = fake_taking_away_ && takes_away;
+  if (!takes_away) NoteToken(Base(from));
   return Change({"Rename", from, own}, own, [&] {
     return fake ? os::SysResult::Ok()
                 : os::Os::Real().Rename(from, own.c_str());
