@@ -2,6 +2,8 @@
 // its files, a directory that is moved away from under it. Exclusion is lost
 // then, since nothing is left that others could see; what must not be lost is
 // the truth.
+#include <sys/stat.h>
+
 #include <array>
 #include <filesystem>
 #include <string>
@@ -44,13 +46,31 @@ void DeleteAll(const std::string& dir) {
   }
 }
 
+// Deletes all, and returns whether the lock's file is there all the same.
+bool SurvivesDeletion(const ClaimContext& context, const std::string& lock) {
+  const auto inode = [&lock]() -> ino_t {
+    struct stat info {};
+    return lstat(lock.c_str(), &info) == 0 ? info.st_ino : 0;
+  };
+  const ino_t before = inode();
+  DeleteAll(context.dir);
+  return before != 0 && inode() == before;
+}
+
+[[noreturn]] void CannotBeDeleted() {
+  Unsupported(
+      "a file that somebody has open keeps its name here until it is closed: "
+      "nobody can delete it");
+}
+
 Finding JanitorDeletes(const ClaimContext& context) {
   Actor holder(context);
   ExpectOk(holder.Acquire(0ns), "the holder's acquire");
   const auto successor = MakeJob(context);
   IsLocked(*successor);  // and it has seen that
+  const std::string lock = Inspect(*successor).lock_path();
   Step("all files of a lock are deleted while it is held");
-  DeleteAll(context.dir);
+  if (SurvivesDeletion(context, lock)) CannotBeDeleted();
   ExpectLostToSuccessor(holder, *successor);
   Actor third(context);
   ExpectHeld(*successor, third);
@@ -61,10 +81,11 @@ Finding JanitorDeletes(const ClaimContext& context) {
   // It is to be in its wait, not at the making of its own files.
   Expect(!third.AwaitUnlessStuck(5ms).has_value(),
          "one that waits for a held lock came back");
-  DeleteAll(context.dir);
+  const bool survives = SurvivesDeletion(context, lock);
   // One that waits for a file without a name waits for its holder.
-  ExpectError(holder.Release(), lockfile::Errc::kLockLost,
-              "the holder's next release");
+  const Outcome released = holder.Release();
+  if (released.ok() && survives) CannotBeDeleted();
+  ExpectError(released, lockfile::Errc::kLockLost, "the holder's next release");
   const auto got = third.Await(proc::In(2 * kSoon));
   Expect(got.has_value(), "the one who waited waits for ever");
   ExpectOk(got->outcome, "the acquire of the one who waited");
