@@ -451,6 +451,37 @@ TEST_F(BadCompanyTest, RemovedLockThatSomebodyHasOpenIsHeld) {
   }
 }
 
+// NFSv4.0, whose client looks now and then whether a lock is free, and ever
+// more seldom.
+class SeldomOs final : public os::ForwardingOs {
+ public:
+  os::SysResult FilesystemType(const char*) override {
+    return os::SysResult::Ok(0x6969);
+  }
+  os::SysResult WaitLock(int, os::KernelLock, os::TimePoint deadline) override {
+    std::this_thread::sleep_until(deadline);
+    return os::SysResult::Fail(ETIMEDOUT);
+  }
+};
+
+TEST_F(BadCompanyTest, NobodyWaitsForLongInAKernelThatLooksSeldom) {
+  for (const char* backend : {"flock", "ofd"}) {
+    SeldomOs os;
+    LockFile holder(Path(), {.backend = backend, .os = &os});
+    LockFile waiter(Path(), {.backend = backend, .os = &os});
+    holder.acquire(0s);
+    std::jthread waits([&] {
+      waiter.acquire(60s);
+      waiter.release();
+    });
+    std::this_thread::sleep_for(20ms);
+    const auto released = std::chrono::steady_clock::now();
+    holder.release();
+    waits.join();
+    EXPECT_LT(std::chrono::steady_clock::now() - released, 30s) << backend;
+  }
+}
+
 TEST_F(BadCompanyTest, LockIsReadByItsOtherName) {
   SmbOs os;
   for (const char* backend : {"link", "pid"}) {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 
 #include "lib/backends/naming.h"
 
@@ -11,6 +12,11 @@ namespace lockfile {
 namespace {
 
 constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+
+// NFSv4.0 has no word for a waiter: Linux's client asks again after 1 s, then
+// 2, and in the end every 30 s (NFS4_LOCK_MAXTIMEOUT). Who asks anew begins
+// anew.
+constexpr auto kRemoteWait = std::chrono::seconds(1);
 
 // In the place of the first byte of a record: nobody holds the lock.
 constexpr char kReleased = '-';
@@ -215,9 +221,12 @@ bool KernelFile::WaitInKernel(Deadline deadline) {
   if (fd_ < 0) return false;
   // Linux's SMB client (6.1, with Samba 4.17) does not wake who sleeps for a
   // lock that it has refused once, though a try would get it after the release.
-  if (!wakes_.has_value()) wakes_ = StorageOf(os_, lock_path_) != Storage::kSmb;
-  if (!*wakes_) return false;
-  const int error = os_.WaitLock(fd_, kind_, deadline.at()).error;
+  if (!storage_.has_value()) storage_ = StorageOf(os_, lock_path_);
+  if (*storage_ == Storage::kSmb) return false;
+  const os::TimePoint until = IsLocal(*storage_)
+                                  ? deadline.at()
+                                  : deadline.Slice(kRemoteWait, os_.Now());
+  const int error = os_.WaitLock(fd_, kind_, until).error;
   return error == 0 || error == ETIMEDOUT;
 }
 

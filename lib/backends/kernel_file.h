@@ -15,6 +15,7 @@
 #include <string>
 
 #include "lib/backends/backend.h"
+#include "lib/backends/naming.h"
 
 namespace lockfile {
 
@@ -63,7 +64,7 @@ class KernelFile : public Backend {
   bool signed_ = false;  // our record is in it
 
  private:
-  std::optional<bool> wakes_;  // whether the kernel wakes who waits in it
+  std::optional<Storage> storage_;  // once somebody waited
 };
 
 }  // namespace lockfile
