@@ -35,6 +35,15 @@ class BadCompanyTest : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(dir_); }
   [[nodiscard]] std::string Path() const { return dir_ + "/x"; }
+  // A process takes the lock and ends without giving it back.
+  void LeaveToTheDead(const Options& options) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      (new LockFile(Path(), options))->acquire(0s);
+      _exit(0);
+    }
+    ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
+  }
 
   std::string dir_;
 };
@@ -245,12 +254,7 @@ TEST_F(BadCompanyTest, RecordsThatAreReadWhileTheyAreRemovedAreNoTrouble) {
       EXPECT_FALSE(lock.is_locked()) << backend;
     }
     // A dead holder's: it is broken by who comes next.
-    const pid_t pid = fork();
-    if (pid == 0) {
-      (new LockFile(Path(), {.backend = backend, .os = &os}))->acquire(0s);
-      _exit(0);
-    }
-    ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
+    LeaveToTheDead({.backend = backend, .os = &os});
     lock.acquire(0s);
     EXPECT_TRUE(lock.i_am_locking()) << backend;
     lock.release();
@@ -391,12 +395,7 @@ TEST_F(BadCompanyTest, DeadHolderWithoutATicketIsBrokenOnANetworkToo) {
   NfsOs os;
   for (const char* backend : {"link", "symlink", "pid", "excl"}) {
     const Options options{.backend = backend, .os = &os};
-    const pid_t pid = fork();
-    if (pid == 0) {
-      (new LockFile(Path(), options))->acquire(0s);
-      _exit(0);
-    }
-    ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
+    LeaveToTheDead(options);
     LockFile lock(Path(), options);
     int tickets = 0;
     for (const auto& entry : std::filesystem::directory_iterator(dir_)) {
@@ -494,12 +493,7 @@ TEST_F(BadCompanyTest, LockIsReadByItsOtherName) {
     EXPECT_EQ(owner->pid, getpid()) << backend;
     EXPECT_THROW(other.acquire(0s), AlreadyLocked) << backend;
     holder.release();
-    const pid_t pid = fork();
-    if (pid == 0) {
-      (new LockFile(Path(), options))->acquire(0s);
-      _exit(0);
-    }
-    ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
+    LeaveToTheDead(options);
     other.acquire(0s);
     EXPECT_TRUE(other.i_am_locking()) << backend;
   }
@@ -529,14 +523,7 @@ class PowerLossTest : public BadCompanyTest,
  protected:
   Options MakeOptions() { return {.backend = GetParam(), .os = &os_}; }
 
-  void DieHolding() {
-    const pid_t pid = fork();
-    if (pid == 0) {
-      (new LockFile(Path(), MakeOptions()))->acquire(0s);
-      _exit(0);
-    }
-    ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
-  }
+  void DieHolding() { LeaveToTheDead(MakeOptions()); }
   // The names of the files had reached the disk, and nothing else.
   void LoseTexts() {
     for (const auto& entry :
@@ -605,12 +592,7 @@ TEST_F(BadCompanyTest, EmptyFileOfAnotherProgramIsLeftAlone) {
   DiskOs os;
   for (const char* backend : {"link", "pid"}) {
     const Options options{.backend = backend, .os = &os};
-    const pid_t pid = fork();
-    if (pid == 0) {
-      (new LockFile(Path(), options))->acquire(0s);
-      _exit(0);
-    }
-    ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
+    LeaveToTheDead(options);
     LockFile lock(Path(), options);
     // Not removed first: it would be made with the inode of the dead one's.
     std::ofstream(Path() + ".new").flush();

@@ -358,8 +358,11 @@ Status SoftFile::GainRight(const Sight& seen, BreakReason reason,
 // on SMB, which says so also of a file that is in use.
 Status SoftFile::StandsThere(const Sight& seen, bool* there) {
   const std::string name = names_.Copy(TicketName(*seen.owner));
-  os_.Unlink(name.c_str());  // of a breaker that died
   *there = false;
+  const int cleared = os_.Unlink(name.c_str()).error;  // a dead breaker's
+  if (cleared != 0 && cleared != ENOENT) {
+    return Status::Failed("remove", name, cleared);
+  }
   const int error = os_.Link(lock_path_.c_str(), name.c_str()).error;
   if (error == ENOENT) return Status::Ok();
   if (HasNoLinks(error)) {
@@ -371,7 +374,10 @@ Status SoftFile::StandsThere(const Sight& seen, bool* there) {
     *there = now.held && now.version == seen.version;
     return status;
   }
-  if (error != 0) return Status::Failed("look at", lock_path_, error);
+  // EEXIST: the reply was lost, and the request was made again.
+  if (error != 0 && error != EEXIST) {
+    return Status::Failed("look at", lock_path_, error);
+  }
   os::FileInfo info;
   *there = os_.Lstat(name.c_str(), &info).ok() &&
            seen.version.starts_with(FileVersion(info));
