@@ -29,32 +29,45 @@ constexpr size_t kStack = size_t{512} << 10;
 constexpr size_t kStack = size_t{128} << 10;
 #endif
 
-// Mapping a stack takes longer than what runs on it.
-std::vector<char*>& SpareStacks() {
-  static std::vector<char*> spare;
-  return spare;
-}
+// Mapping a stack takes longer than what runs on it. Each thread has its own.
+class SpareStacks {
+ public:
+  SpareStacks() = default;
+  ~SpareStacks() {
+    for (char* const stack : spare_) munmap(stack, kGuard + kStack);
+  }
+  SpareStacks(const SpareStacks&) = delete;
+  SpareStacks& operator=(const SpareStacks&) = delete;
 
-char* MapStack() {
-  if (!SpareStacks().empty()) {
-    char* const stack = SpareStacks().back();
-    SpareStacks().pop_back();
+  char* Take() {
+    if (spare_.empty()) return Map();
+    char* const stack = spare_.back();
+    spare_.pop_back();
     return stack;
   }
-  void* const at = mmap(nullptr, kGuard + kStack, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (at == MAP_FAILED) {
-    throw std::system_error(errno, std::generic_category(),
-                            "no room for another stack");
+  void Give(char* stack) { spare_.push_back(stack); }
+
+ private:
+  static char* Map() {
+    void* const at = mmap(nullptr, kGuard + kStack, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) {
+      throw std::system_error(errno, std::generic_category(),
+                              "no room for another stack");
+    }
+    mprotect(at, kGuard, PROT_NONE);
+    return static_cast<char*>(at);
   }
-  mprotect(at, kGuard, PROT_NONE);
-  return static_cast<char*>(at);
-}
+
+  std::vector<char*> spare_;
+};
+
+thread_local SpareStacks g_spare_stacks;
 
 }  // namespace
 
 Fiber::Fiber(std::function<void()> body)
-    : body_(std::move(body)), stack_(MapStack()) {
+    : body_(std::move(body)), stack_(g_spare_stacks.Take()) {
   getcontext(&here_);
   here_.uc_stack.ss_sp = stack_ + kGuard;
   here_.uc_stack.ss_size = kStack;
@@ -64,7 +77,7 @@ Fiber::Fiber(std::function<void()> body)
               static_cast<unsigned>(self >> 32), static_cast<unsigned>(self));
 }
 
-Fiber::~Fiber() { SpareStacks().push_back(stack_); }
+Fiber::~Fiber() { g_spare_stacks.Give(stack_); }
 
 void Fiber::Enter(unsigned high, unsigned low) {
   auto* const self = reinterpret_cast<Fiber*>(
