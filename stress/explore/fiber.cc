@@ -8,22 +8,20 @@
 #include <utility>
 #include <vector>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define LOCKLAB_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define LOCKLAB_ASAN 1
-#endif
-#endif
+#include "stress/explore/sanitizers.h"
 #ifdef LOCKLAB_ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef LOCKLAB_TSAN
+#include <sanitizer/tsan_interface.h>
 #endif
 
 namespace locklab::explore {
 namespace {
 
 constexpr size_t kGuard = 4096;
-#ifdef LOCKLAB_ASAN
+#ifdef LOCKLAB_SANITIZED
 constexpr size_t kStack = size_t{512} << 10;
 #else
 constexpr size_t kStack = size_t{128} << 10;
@@ -75,9 +73,21 @@ Fiber::Fiber(std::function<void()> body)
   const auto self = reinterpret_cast<uintptr_t>(this);
   makecontext(&here_, reinterpret_cast<void (*)()>(&Fiber::Enter), 2,
               static_cast<unsigned>(self >> 32), static_cast<unsigned>(self));
+#ifdef LOCKLAB_TSAN
+  tsan_here_ = __tsan_create_fiber(0);
+#endif
 }
 
-Fiber::~Fiber() { g_spare_stacks.Give(stack_); }
+Fiber::~Fiber() {
+#ifdef LOCKLAB_ASAN
+  // What stands there for ever never says that its variables are gone.
+  ASAN_UNPOISON_MEMORY_REGION(stack_ + kGuard, kStack);
+#endif
+#ifdef LOCKLAB_TSAN
+  __tsan_destroy_fiber(tsan_here_);
+#endif
+  g_spare_stacks.Give(stack_);
+}
 
 void Fiber::Enter(unsigned high, unsigned low) {
   auto* const self = reinterpret_cast<Fiber*>(
@@ -95,6 +105,10 @@ void Fiber::Resume() {
 #ifdef LOCKLAB_ASAN
   __sanitizer_start_switch_fiber(&fake_back_, stack_ + kGuard, kStack);
 #endif
+#ifdef LOCKLAB_TSAN
+  tsan_back_ = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(tsan_here_, 0);
+#endif
   swapcontext(&back_, &here_);
 #ifdef LOCKLAB_ASAN
   __sanitizer_finish_switch_fiber(fake_back_, nullptr, nullptr);
@@ -107,6 +121,9 @@ void Fiber::Leave(bool for_good) {
 #ifdef LOCKLAB_ASAN
   __sanitizer_start_switch_fiber(for_good ? nullptr : &fake_here_, back_bottom_,
                                  back_size_);
+#endif
+#ifdef LOCKLAB_TSAN
+  __tsan_switch_to_fiber(tsan_back_, 0);
 #endif
   (void)for_good;
   swapcontext(&here_, &back_);

@@ -32,11 +32,13 @@ class Fiber {
   ucontext_t here_{};
   ucontext_t back_{};
   bool ended_ = false;
-  // For the address sanitizer, which has to know of every stack.
+  // For the sanitizers, which have to know of every stack.
   [[maybe_unused]] void* fake_here_ = nullptr;
   [[maybe_unused]] void* fake_back_ = nullptr;
   [[maybe_unused]] const void* back_bottom_ = nullptr;
   [[maybe_unused]] size_t back_size_ = 0;
+  [[maybe_unused]] void* tsan_here_ = nullptr;
+  [[maybe_unused]] void* tsan_back_ = nullptr;
 };
 
 }  // namespace locklab::explore

@@ -16,14 +16,7 @@
 #include <system_error>
 #include <utility>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define LOCKLAB_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define LOCKLAB_SANITIZED 1
-#endif
-#endif
+#include "stress/explore/sanitizers.h"
 
 namespace locklab::explore {
 namespace {
