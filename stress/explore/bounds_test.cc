@@ -103,7 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
         // They open files anew for writing: nothing is reduced then.
         Problem{
             .backend = "flock", .roles = "cc", .crashes = 1, .reduce = false},
-        Problem{.backend = "ofd", .roles = "ttt", .reduce = false},
+        Problem{.backend = "ofd", .roles = kSizes.three, .reduce = false},
         Problem{.backend = "link", .roles = "cc", .model = "nolock"},
         Problem{.backend = "mkdir", .roles = "cc", .model = "nfs3"},
         Problem{.backend = "mkdir",
@@ -204,7 +204,8 @@ TEST(SearchAll, FindsTheSameWhetherSearchesGoTogetherOrNot) {
   std::vector<std::unique_ptr<Posed>> posed;
   std::vector<const Scene*> scenes;
   for (const std::string_view backend : {"link", "mkdir", "symlink", "flock"}) {
-    for (const std::string_view roles : {"cc", "ct", "tt"}) {
+    for (const std::string_view roles :
+         {kSizes.two, std::string_view("ct"), std::string_view("tt")}) {
       posed.push_back(std::make_unique<Posed>(
           Problem{.backend = backend, .roles = roles, .crashes = 1}));
       scenes.push_back(&posed.back()->scene());
@@ -228,7 +229,7 @@ TEST(SearchAll, FindsTheSameWhetherSearchesGoTogetherOrNot) {
 TEST(SearchAll, FallsBackToABoundOnPreemptions) {
   const Posed posed({.backend = "excl", .roles = "ccc", .crashes = 1});
   const std::vector<const Scene*> scenes{&posed.scene()};
-  Budget budget{.memory = size_t{32} << 20};
+  Budget budget{.memory = kSizes.memory_to_fall_back_from};
   int begun = 0;
   const auto begins = [&begun](const Scene&) { ++begun; };
   const auto whole = SearchAll(scenes, budget, begins, {});

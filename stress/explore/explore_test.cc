@@ -47,26 +47,26 @@ TEST_P(SoundLock, HasNoBadInterleaving) {
 
 INSTANTIATE_TEST_SUITE_P(
     Short, SoundLock,
-    testing::Values(Problem{.backend = "link", .roles = "cc", .crashes = 1},
-                    Problem{.backend = "link", .roles = "tb", .crashes = 1},
-                    Problem{.backend = "mkdir", .roles = "cc", .crashes = 1},
-                    Problem{.backend = "mkdir", .roles = "tb", .crashes = 1},
-                    Problem{.backend = "symlink", .roles = "cc", .crashes = 1},
-                    Problem{.backend = "pid", .roles = "cc", .crashes = 1},
-                    Problem{.backend = "excl", .roles = "tt", .crashes = 1},
-                    Problem{.backend = "flock", .roles = "cc", .crashes = 1},
-                    Problem{.backend = "fcntl", .roles = "cc", .crashes = 1},
-                    Problem{.backend = "ofd", .roles = "ccc"},
-                    Problem{.backend = "link", .roles = "cc", .model = "nfs4"},
-                    Problem{.backend = "mkdir",
-                            .roles = "cc",
-                            .crashes = 1,
-                            .model = "nfs3",
-                            .lost_replies = 1},
-                    Problem{.backend = "link", .roles = "cc", .errors = 1},
-                    Problem{.backend = "mkdir", .roles = "cc", .errors = 1},
-                    Problem{
-                        .backend = "mkdir", .roles = "cc", .model = "smb"}));
+    testing::Values(
+        Problem{.backend = "link", .roles = "cc", .crashes = 1},
+        Problem{.backend = "link", .roles = "tb", .crashes = 1},
+        Problem{.backend = "mkdir", .roles = "cc", .crashes = 1},
+        Problem{.backend = "mkdir", .roles = "tb", .crashes = 1},
+        Problem{.backend = "symlink", .roles = "cc", .crashes = 1},
+        Problem{.backend = "pid", .roles = "cc", .crashes = 1},
+        Problem{.backend = "excl", .roles = "tt", .crashes = 1},
+        Problem{.backend = "flock", .roles = "cc", .crashes = 1},
+        Problem{.backend = "fcntl", .roles = "cc", .crashes = 1},
+        Problem{.backend = "ofd", .roles = "ccc"},
+        Problem{.backend = "link", .roles = "cc", .model = "nfs4"},
+        Problem{.backend = "mkdir",
+                .roles = kSizes.two,
+                .crashes = 1,
+                .model = "nfs3",
+                .lost_replies = 1},
+        Problem{.backend = "link", .roles = "cc", .errors = 1},
+        Problem{.backend = "mkdir", .roles = kSizes.two, .errors = 1},
+        Problem{.backend = "mkdir", .roles = "cc", .model = "smb"}));
 
 // Their calls are fixed: no waiting, no breaking.
 INSTANTIATE_TEST_SUITE_P(Counted, SoundLock,
@@ -282,7 +282,7 @@ TEST(Search, TellsWhichCallsCameToWhat) {
 TEST(Search, SeesNoOutcomeThatTheTableOfThemLacks) {
   for (const std::string_view model : {"posix", "nfs3", "smb"}) {
     for (const std::string_view backend : {"mkdir", "excl", "flock"}) {
-      Posed posed({.backend = backend, .roles = "cc", .model = model});
+      Posed posed({.backend = backend, .roles = kSizes.two, .model = model});
       for (const auto& [op, error] : OutcomesIn(Explore(posed.scene(), {}))) {
         const auto& rows = Possible();
         const auto row = std::ranges::find(rows, op, &PossibleRow::op);

@@ -2,16 +2,33 @@
 #ifndef LOCKLAB_STRESS_EXPLORE_PROBLEM_H_
 #define LOCKLAB_STRESS_EXPLORE_PROBLEM_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <ostream>
 #include <string_view>
 
 #include "conformance/subject/subject.h"
+#include "stress/explore/sanitizers.h"
 #include "stress/explore/scene.h"
 #include "stress/explore/seeded.h"
 
 namespace locklab::explore {
+
+// The longest searches. Those that a sanitizer watches at each access, and that
+// have no stage, take less on.
+struct Sizes {
+  std::string_view two;    // processes, and what they do
+  std::string_view three;  // that only try
+  size_t memory_to_fall_back_from;
+};
+#ifdef LOCKLAB_SANITIZED
+inline constexpr Sizes kSizes{
+    .two = "tt", .three = "tt", .memory_to_fall_back_from = size_t{8} << 20};
+#else
+inline constexpr Sizes kSizes{
+    .two = "cc", .three = "ttt", .memory_to_fall_back_from = size_t{32} << 20};
+#endif
 
 // A problem, and what its search has to come to.
 struct Problem {
