@@ -21,7 +21,7 @@ namespace locklab::explore {
     hash ^= hash >> 32;
   }
   uint64_t rest = 0;
-  std::memcpy(&rest, at, size);
+  if (size > 0) std::memcpy(&rest, at, size);  // from nowhere, otherwise
   hash = (hash ^ rest) * 0xff51afd7ed558ccd;
   return hash ^ (hash >> 29);
 }
@@ -37,8 +37,7 @@ class Interner {
     for (; slots_[at] != kNone; at = (at + 1) & (slots_.size() - 1)) {
       const Item& item = items_[slots_[at]];
       if (item.hash == static_cast<uint32_t>(hash) &&
-          item.size == bytes.size() &&
-          std::memcmp(item.data, bytes.data(), bytes.size()) == 0) {
+          std::string_view(item.data, item.size) == bytes) {
         return slots_[at];
       }
     }
