@@ -94,9 +94,10 @@ class Search {
         ByPreemptions() && level_ > 0 ? queue_.size() : 0;
     for (size_t i = 0; i < queue_.size(); ++i) {
       if (expanded_++ % kLookAround == 0 && !LookAround()) return false;
+      if (i + 1 < queue_.size()) steps_.Fetch(states_[queue_[i + 1]]);
       interrupts_ = i < interrupted;
       may_interrupt_ = false;
-      if (!Expand(queue_[i])) return false;
+      if (!Expand(queue_[i]) || !ReachAll()) return false;
       if (!may_interrupt_) continue;
       if (level_ < *limits_.preemptions) {
         next_.push_back(queue_[i]);
@@ -170,15 +171,29 @@ class Search {
     Wrong wrong = Wrong::kNothing;
     State there = steps_.Take(state, slot, move, &wrong);
     if (wrong != Wrong::kNothing) {
+      if (!ReachAll()) return false;
       Schedule way = states_.WayTo(number);
       way.push_back(choice);
       return Found(wrong, std::move(way));
     }
     if (ByPreemptions()) SetLast(&there, choice, move);
     const States::Origin& here = states_.OriginOf(number);
-    return Reach(there, {.from = number,
+    states_.Fetch(there);
+    reached_.push_back({there,
+                        {.from = number,
                          .choice = choice,
-                         .depth = static_cast<uint16_t>(here.depth + 1)});
+                         .depth = static_cast<uint16_t>(here.depth + 1)}});
+    return true;
+  }
+
+  // All that is reached from a state is looked up together, so that the
+  // processor waits for memory once.
+  bool ReachAll() {
+    for (const auto& [state, origin] : reached_) {
+      if (!Reach(state, origin)) return false;
+    }
+    reached_.clear();
+    return true;
   }
 
   static bool Interrupts(const State& state, Choice choice) {
@@ -253,6 +268,7 @@ class Search {
   bool interrupts_ = false;     // what is made now interrupts
   bool may_interrupt_ = false;  // something else would, in this state
   bool cut_ = false;            // something was left out, for its preemptions
+  std::vector<std::pair<State, States::Origin>> reached_;  // of this state
   uint64_t expanded_ = 0;
   std::vector<Made> made_;
   Exploration out_;

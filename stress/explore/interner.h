@@ -2,9 +2,12 @@
 #ifndef LOCKLAB_STRESS_EXPLORE_INTERNER_H_
 #define LOCKLAB_STRESS_EXPLORE_INTERNER_H_
 
+#include <sys/mman.h>
+
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -25,6 +28,42 @@ namespace locklab::explore {
   hash = (hash ^ rest) * 0xff51afd7ed558ccd;
   return hash ^ (hash >> 29);
 }
+
+// For tables that are looked into at random: on pages so great that the
+// processor remembers where they all are. What was freed is the system's again.
+template <typename T>
+struct GreatPages {
+  using value_type = T;
+  static constexpr size_t kGreat = size_t{2} << 20;
+
+  GreatPages() = default;
+  template <typename U>
+  explicit GreatPages(const GreatPages<U>&) {}
+
+  T* allocate(size_t count) {
+    const size_t size = count * sizeof(T);
+    return static_cast<T*>(size < kGreat ? operator new(size) : Map(size));
+  }
+  void deallocate(T* at, size_t count) {
+    const size_t size = count * sizeof(T);
+    size < kGreat ? operator delete(at) : static_cast<void>(munmap(at, size));
+  }
+  bool operator==(const GreatPages&) const = default;
+
+ private:
+  // Begins where a great page can.
+  static void* Map(size_t size) {
+    void* const got = mmap(nullptr, size + kGreat, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (got == MAP_FAILED) throw std::bad_alloc();
+    const size_t before = -reinterpret_cast<uintptr_t>(got) % kGreat;
+    char* const at = static_cast<char*>(got) + before;
+    if (before > 0) munmap(got, before);
+    munmap(at + size, kGreat - before);
+    madvise(at, size, MADV_HUGEPAGE);  // where it is to be had
+    return at;
+  }
+};
 
 // Grows only. Strings of 64 KiB at most. Not for more than one thread.
 class Interner {
@@ -64,6 +103,7 @@ class Interner {
     uint32_t hash;
     uint32_t size;
   };
+  using Table = std::vector<uint32_t, GreatPages<uint32_t>>;
   static constexpr uint32_t kNone = ~uint32_t{0};
   static constexpr size_t kChunk = size_t{1} << 16;
 
@@ -79,7 +119,7 @@ class Interner {
   }
 
   void Grow() {
-    slots_.assign(slots_.size() * 2, kNone);
+    slots_ = Table(slots_.size() * 2, kNone);
     for (uint32_t id = 0; id < items_.size(); ++id) {
       const uint64_t hash = HashBytes(items_[id].data, items_[id].size);
       size_t at = hash & (slots_.size() - 1);
@@ -88,7 +128,7 @@ class Interner {
     }
   }
 
-  std::vector<uint32_t> slots_;
+  Table slots_;
   std::vector<Item> items_;
   std::vector<std::unique_ptr<char[]>> chunks_;
   size_t used_ = 0;
@@ -102,6 +142,10 @@ class NumberMap {
   [[nodiscard]] const uint32_t* Find(uint64_t key) const {
     const Item& item = items_[At(key)];
     return item.key == key ? &item.value : nullptr;
+  }
+  // It is going to be looked for.
+  void Fetch(uint64_t key) const {
+    __builtin_prefetch(&items_[HashOf(key) & (items_.size() - 1)]);
   }
   // Does nothing where the key is known.
   void Add(uint64_t key, uint32_t value) {
@@ -126,10 +170,14 @@ class NumberMap {
     uint32_t value = 0;
   };
 
+  using Table = std::vector<Item, GreatPages<Item>>;
+
+  static uint64_t HashOf(uint64_t key) {
+    const uint64_t hash = key * 0x9e3779b97f4a7c15;
+    return hash ^ (hash >> 29);
+  }
   [[nodiscard]] size_t At(uint64_t key) const {
-    uint64_t hash = key * 0x9e3779b97f4a7c15;
-    hash ^= hash >> 29;
-    size_t at = hash & (items_.size() - 1);
+    size_t at = HashOf(key) & (items_.size() - 1);
     while (items_[at].key != key && items_[at].key != kNone) {
       at = (at + 1) & (items_.size() - 1);
     }
@@ -137,14 +185,14 @@ class NumberMap {
   }
 
   void Grow() {
-    std::vector<Item> old(items_.size() * 2);
+    Table old(items_.size() * 2);
     old.swap(items_);
     for (const Item& item : old) {
       if (item.key != kNone) items_[At(item.key)] = item;
     }
   }
 
-  std::vector<Item> items_;
+  Table items_;
   size_t size_ = 0;
 };
 

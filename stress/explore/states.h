@@ -42,9 +42,14 @@ class States {
 
   States() : slots_(4096, kFree) {}
 
+  // It is going to be added.
+  void Fetch(const State& state) const {
+    __builtin_prefetch(&slots_[HashOf(state) & (slots_.size() - 1)]);
+  }
+
   // The number of the state; `fresh`: it was not known.
   uint32_t Add(const State& state, const Origin& origin, bool* fresh) {
-    const auto hash = static_cast<uint32_t>(HashBytes(&state, sizeof state));
+    const uint32_t hash = HashOf(state);
     size_t at = hash & (slots_.size() - 1);
     for (; slots_[at] != kFree; at = (at + 1) & (slots_.size() - 1)) {
       const auto number = static_cast<uint32_t>(slots_[at]);
@@ -87,6 +92,10 @@ class States {
   }
 
  private:
+  static uint32_t HashOf(const State& state) {
+    return static_cast<uint32_t>(HashBytes(&state, sizeof state));
+  }
+
   static constexpr size_t kChunk = size_t{1} << 12;
   // Before anybody asks for its size again.
   static constexpr size_t kSoon = size_t{1} << 14;
@@ -96,7 +105,7 @@ class States {
   };
 
   void Grow() {
-    std::vector<uint64_t> old(slots_.size() * 2, kFree);
+    Table old(slots_.size() * 2, kFree);
     old.swap(slots_);
     for (const uint64_t slot : old) {
       if (slot == kFree) continue;
@@ -108,7 +117,8 @@ class States {
 
   // A part of the hash, that tells most others, above the number.
   static constexpr uint64_t kFree = ~uint64_t{0};
-  std::vector<uint64_t> slots_;
+  using Table = std::vector<uint64_t, GreatPages<uint64_t>>;
+  Table slots_;
   std::vector<std::unique_ptr<Chunk>> chunks_;
   size_t size_ = 0;
 };

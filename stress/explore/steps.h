@@ -49,6 +49,12 @@ class Steps {
 
   [[nodiscard]] State Enter(const Moment& moment);
   [[nodiscard]] Moment MomentOf(const State& state) const;
+  // It is going to be asked of every process.
+  void Fetch(const State& state) const {
+    for (int slot = 0; slot < kMaxProcesses; ++slot) {
+      if (state.at[slot] != kNowhere) known_.Fetch(KeyOf(state, slot));
+    }
+  }
   // Stays where it is until the next call.
   [[nodiscard]] Stand& Of(const State& state, int slot);
   [[nodiscard]] std::span<Move> MovesOf(const Stand& stand) {
