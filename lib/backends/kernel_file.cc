@@ -6,8 +6,6 @@
 #include <cerrno>
 #include <chrono>
 
-#include "lib/backends/naming.h"
-
 namespace lockfile {
 namespace {
 

@@ -29,7 +29,8 @@ SoftFile::SoftFile(os::Os& os, const std::string& lock_path,
                    const Options& options)
     : Backend(os, lock_path, options),
       names_(lock_path),
-      local_(IsLocalFilesystem(os, names_.directory())),
+      storage_(StorageOf(os, names_.directory())),
+      local_(IsLocal(storage_)),
       guard_(os, names_.Guard(), names_, options, DirCell::Peers::kOursOnly) {}
 
 Status SoftFile::Lost() const {
@@ -345,10 +346,14 @@ Status SoftFile::GainRight(const Sight& seen, BreakReason reason,
                     JudgeLife(os_, *seen.owner).life == Life::kDead;
   if (!*gained && !dead) return Status::Ok();
   // It may have died after it had removed the lock: what stands there now?
-  if (!local_) return StandsThere(seen, gained);
+  if (!local_) return StandsOnServer(seen, gained);
+  return StandsThere(seen, gained);
+}
+
+Status SoftFile::StandsThere(const Sight& seen, bool* there) {
   Sight now;
   const Status status = Look(&now);
-  *gained = now.held && now.version == seen.version;
+  *there = now.held && now.version == seen.version;
   return status;
 }
 
@@ -356,7 +361,7 @@ Status SoftFile::GainRight(const Sight& seen, BreakReason reason,
 // in its cache (SMB: an open handle that is used again). The new name is of
 // what the server has. Where there are no links, a second look has to do; not
 // on SMB, which says so also of a file that is in use.
-Status SoftFile::StandsThere(const Sight& seen, bool* there) {
+Status SoftFile::StandsOnServer(const Sight& seen, bool* there) {
   const std::string name = names_.Copy(TicketName(*seen.owner));
   *there = false;
   const int cleared = os_.Unlink(name.c_str()).error;  // a dead breaker's
@@ -366,13 +371,7 @@ Status SoftFile::StandsThere(const Sight& seen, bool* there) {
   const int error = os_.Link(lock_path_.c_str(), name.c_str()).error;
   if (error == ENOENT) return Status::Ok();
   if (HasNoLinks(error)) {
-    if (StorageOf(os_, names_.directory()) == Storage::kSmb) {
-      return Status::Ok();
-    }
-    Sight now;
-    const Status status = Look(&now);
-    *there = now.held && now.version == seen.version;
-    return status;
+    return storage_ == Storage::kSmb ? Status::Ok() : StandsThere(seen, there);
   }
   // EEXIST: the reply was lost, and the request was made again.
   if (error != 0 && error != EEXIST) {

@@ -106,14 +106,17 @@ class SoftFile : public Backend {
   Status IsRightOurs(const Hold& hold, bool* ours);
   Status TakeGuard(const Hold& hold, bool* taken);
   Status BreakUnderGuard(const Sight& seen, BreakReason reason, Broke* broke);
-  // Whether what was seen stands there on the server, now.
+  // Whether what was seen is there now; the other asks past what this client
+  // may have in a cache.
   Status StandsThere(const Sight& seen, bool* there);
+  Status StandsOnServer(const Sight& seen, bool* there);
   // Whether the right to remove the lock is the breaker's now.
   Status GainRight(const Sight& seen, BreakReason reason, bool* gained);
   Status GainFromCreators(BreakReason reason, bool* gained);
 
  protected:
   const LockNames names_;
+  const Storage storage_;
   const bool local_;
 
  private:
