@@ -5,30 +5,20 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "lib/backends.h"
 #include "lib/lock_file.h"
+#include "lib/testing/lock_test.h"
 
 namespace lockfile {
 namespace {
 
 using namespace std::chrono_literals;
 
-class SqliteTest : public testing::Test {
- protected:
-  void SetUp() override {
-    const char* base = std::getenv("TEST_TMPDIR");  // NOLINT: one thread
-    dir_ = std::string(base != nullptr ? base : "/tmp") + "/sqlite_XXXXXX";
-    ASSERT_NE(mkdtemp(dir_.data()), nullptr);
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
-
-  std::string dir_;
-};
+using SqliteTest = LockTest;
 
 // As another user; 100: could not become one.
 int ErrorOfSecondUser(const std::string& path) {

@@ -15,7 +15,8 @@
 //
 // The link count is not looked at: NFS and some FUSE filesystems cache it or
 // make it up. Ticket and lock are one inode; that decides. The ticket keeps
-// the inode from being used again as long as the lock is held.
+// the inode from being used again as long as the lock is held. Where the names
+// of a file may have numbers of their own (soft_file.h), the text decides.
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -56,6 +57,8 @@ class LinkBackend : public SoftFile {
     *mine = error == 0 && info.SameFile(mine_);
     return error == ENOENT ? 0 : error;
   }
+
+  [[nodiscard]] bool KnowsByNumber() const override { return true; }
 
   // SMB opens no second name of a file that this host has open under its first,
   // be it because the kernel puts off closing it: EINVAL. The holder's ticket

@@ -71,7 +71,7 @@ Status SoftFile::TryTake(const Hold& hold, Take* take) {
   // The reply may have been lost and the request repeated, or it may lie: what
   // is there decides.
   bool mine = false;
-  const int looked = IsMine(hold, &mine);
+  const int looked = error == EEXIST ? IsMine(hold, &mine) : Owns(hold, &mine);
   if (mine) {
     *take = Take::kTaken;
     ticket_used_.store(false);
@@ -151,7 +151,7 @@ void SoftFile::GiveUp(const Hold& hold) {
 Status SoftFile::Release(const Hold& hold) {
   const std::string ticket = names_.Ticket(hold.ticket);
   bool mine = false;
-  const int looked = IsMine(hold, &mine);
+  const int looked = Owns(hold, &mine);
   if (looked != 0) return Status::Failed("look at", lock_path_, looked);
   if (!mine && ticket_used_.load()) return Status::Ok();  // by us, last time
   if (!mine) {
@@ -199,7 +199,7 @@ Status SoftFile::IsRightOurs(const Hold& hold, bool* ours) {
 }
 
 Status SoftFile::StillMine(const Hold& hold, bool* mine) {
-  const int looked = IsMine(hold, mine);
+  const int looked = Owns(hold, mine);
   if (looked != 0) return Status::Failed("look at", lock_path_, looked);
   if (!*mine) return Status::Ok();
   os::FileInfo info;
@@ -225,6 +225,10 @@ int SoftFile::ReadLock(std::string* text, os::FileInfo* info,
   }
   // It is there, then, as long as it can be looked at.
   return os_.Lstat(lock_path_.c_str(), info).error;
+}
+
+int SoftFile::ReadText(const std::string& path, std::string* text) {
+  return ReadRecordFile(os_, path, text, nullptr);
 }
 
 std::optional<Owner> SoftFile::Parse(const std::string& text) const {
@@ -357,31 +361,55 @@ Status SoftFile::StandsThere(const Sight& seen, bool* there) {
   return status;
 }
 
-// Not by its name, under which a client may show for long what it has open or
-// in its cache (SMB: an open handle that is used again). The new name is of
-// what the server has. Where there are no links, a second look has to do; not
-// on SMB, which says so also of a file that is in use.
+// Where there are no links, a second look has to do; not on SMB, which says so
+// also of a file that is in use.
 Status SoftFile::StandsOnServer(const Sight& seen, bool* there) {
-  const std::string name = names_.Copy(TicketName(*seen.owner));
   *there = false;
-  const int cleared = os_.Unlink(name.c_str()).error;  // a dead breaker's
-  if (cleared != 0 && cleared != ENOENT) {
-    return Status::Failed("remove", name, cleared);
-  }
-  const int error = os_.Link(lock_path_.c_str(), name.c_str()).error;
-  if (error == ENOENT) return Status::Ok();
+  const std::string ticket = TicketName(*seen.owner);
+  const int error = AskServer(ticket, seen.version, there);
   if (HasNoLinks(error)) {
     return storage_ == Storage::kSmb ? Status::Ok() : StandsThere(seen, there);
   }
-  // EEXIST: the reply was lost, and the request was made again.
-  if (error != 0 && error != EEXIST) {
-    return Status::Failed("look at", lock_path_, error);
+  return error == 0 ? Status::Ok()
+                    : Status::Failed("look at", lock_path_, error);
+}
+
+// By a new name of it: under its own a client may show for long what it has
+// open or in its cache (SMB: an open handle that is used again). Its number may
+// tell, and its text can: SMB does not open a second name of a file in use, and
+// some clients give each name of a file a number of its own.
+int SoftFile::AskServer(const std::string& ticket, std::string_view version,
+                        bool* there) {
+  *there = false;
+  const std::string name = names_.Copy(ticket);
+  int error = os_.Link(lock_path_.c_str(), name.c_str()).error;
+  if (error == EEXIST) {  // a dead one's, or the reply was lost
+    os_.Unlink(name.c_str());
+    error = os_.Link(lock_path_.c_str(), name.c_str()).error;
   }
+  if (error == ENOENT) return 0;
+  if (error != 0 && error != EEXIST) return error;
   os::FileInfo info;
+  std::string text;
   *there = os_.Lstat(name.c_str(), &info).ok() &&
-           seen.version.starts_with(FileVersion(info));
+           version.starts_with(FileVersion(info));
+  if (!*there && ReadText(name, &text) == 0) {
+    const std::optional<Owner> owner = Parse(text);
+    *there = owner.has_value() && TicketName(*owner) == ticket;
+  }
   os_.Unlink(name.c_str());
-  return Status::Ok();
+  return 0;
+}
+
+int SoftFile::Owns(const Hold& hold, bool* mine) {
+  const int error = IsMine(hold, mine);
+  if (error != 0 || *mine || local_ || !KnowsByNumber()) return error;
+  if (AskServer(hold.ticket, "", mine) == 0) return 0;
+  std::string text;
+  if (ReadText(lock_path_, &text) != 0) return 0;
+  const std::optional<Owner> owner = Parse(text);
+  *mine = owner.has_value() && owner->token == hold.token;
+  return 0;
 }
 
 // The lock may be removed if it is the same file before and after the look for

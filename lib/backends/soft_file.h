@@ -31,6 +31,7 @@
 #include <atomic>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lib/backends/backend.h"
@@ -67,10 +68,16 @@ class SoftFile : public Backend {
   virtual int Place(const Hold& hold, const std::string& ticket) = 0;
   // Whether what stands at the lock's path is this hold's: 0 or an errno.
   virtual int IsMine(const Hold& hold, bool* mine) = 0;
+  // Whether IsMine goes by the file's number. Not every client of a network
+  // filesystem has one number for all names of a file (SMB without the server's
+  // inode numbers, some of FUSE), so a "no" of it is not the last word there.
+  [[nodiscard]] virtual bool KnowsByNumber() const { return false; }
   // The text of the lock: 0 or an errno (ENOENT: free). Where something
   // is there that cannot be read, 0, and `note` says what it is.
   virtual int ReadLock(std::string* text, os::FileInfo* info,
                        std::string* note);
+  // The text of a lock that may have another name: 0 or an errno.
+  virtual int ReadText(const std::string& path, std::string* text);
   virtual std::optional<Owner> Parse(const std::string& text) const;
   // Whether a lock whose text does not parse may be that of a creator that
   // died; `info` is of its file.
@@ -110,6 +117,12 @@ class SoftFile : public Backend {
   // may have in a cache.
   Status StandsThere(const Sight& seen, bool* there);
   Status StandsOnServer(const Sight& seen, bool* there);
+  // Whether the lock on the server is the one of this ticket, or the file of
+  // this version: 0 or an errno, as HasNoLinks if it cannot be asked.
+  int AskServer(const std::string& ticket, std::string_view version,
+                bool* there);
+  // IsMine, and more where its "no" may be wrong: 0 or an errno.
+  int Owns(const Hold& hold, bool* mine);
   // Whether the right to remove the lock is the breaker's now.
   Status GainRight(const Sight& seen, BreakReason reason, bool* gained);
   Status GainFromCreators(BreakReason reason, bool* gained);

@@ -45,19 +45,27 @@ class SymlinkBackend final : public SoftFile {
 
   int IsMine(const Hold& hold, bool* mine) override {
     std::string text;
-    const int error = ReadText(&text);
+    const int error = ReadText(lock_path_, &text);
     *mine = error == 0 && text == hold.record;
     return error == ENOENT || error == EINVAL ? 0 : error;
   }
 
   int ReadLock(std::string* text, os::FileInfo* info,
                std::string* note) override {
-    int error = ReadText(text);
+    int error = ReadText(lock_path_, text);
     if (error == EINVAL) {
       *note = "something that is no symbolic link is in its place";
       error = 0;
     }
     return error == 0 ? os_.Lstat(lock_path_.c_str(), info).error : error;
+  }
+
+  int ReadText(const std::string& path, std::string* text) override {
+    std::array<char, kMaxRecord + 64> buffer;
+    const os::SysResult read =
+        os_.ReadLink(path.c_str(), buffer.data(), buffer.size());
+    if (read.ok()) text->assign(buffer.data(), static_cast<size_t>(read.value));
+    return read.error;
   }
 
   Status PlaceFailed(int error) override {
@@ -69,15 +77,6 @@ class SymlinkBackend final : public SoftFile {
                             " has no symbolic links (" + ErrnoName(error) +
                             "); use the mkdir backend",
                         error);
-  }
-
- private:
-  int ReadText(std::string* text) {
-    std::array<char, kMaxRecord + 64> buffer;
-    const os::SysResult read =
-        os_.ReadLink(lock_path_.c_str(), buffer.data(), buffer.size());
-    if (read.ok()) text->assign(buffer.data(), static_cast<size_t>(read.value));
-    return read.error;
   }
 };
 
