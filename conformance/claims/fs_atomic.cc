@@ -36,7 +36,7 @@ std::string Own(const Racer& racer) {
 
 void MakeOwnFile(Racer* racer) {
   if (racer->ready) return;
-  MakeFile(racer->os, Own(*racer), "racer");
+  MakeFile(racer->os, Own(*racer), std::to_string(racer->number) + "\n");
   racer->mark = Look(racer->os, Own(*racer)).ino;
   racer->ready = true;
 }
@@ -177,7 +177,10 @@ int LookAtContents(Os& os, const std::string& path, uint64_t* mark) {
   return read.error;
 }
 
-constexpr RaceCall kLink{"link(2)", TryLink, LookAtInode, Unlink};
+// Not all clients of network filesystems have one number for all the names of a
+// file (fs.link_keeps_inode); what is in it tells there.
+constexpr RaceCall kLink{"link(2)", TryLink, LookAtInode,
+                         Unlink,    nullptr, LookAtContents};
 constexpr RaceCall kMakeDir{"mkdir(2)", TryMakeDir, LookAtInode, RemoveDir};
 constexpr RaceCall kSymlink{"symlink(2)", TrySymbolic, LookAtText, Unlink};
 constexpr RaceCall kCreate{"open(2) with O_EXCL", TryCreate, LookAtContents,

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -217,6 +218,24 @@ void SomeInode(FileInfo* info) {
   static uint64_t next = 1000;
   info->ino = ++next;
 }
+// Of each name another one, and another's text in it.
+class OthersFile : public Tells<SomeInode> {
+ public:
+  SysResult ReadStart(int fd, void* buffer, size_t size) override {
+    const SysResult read = ForwardingOs::ReadStart(fd, buffer, size);
+    if (read.ok()) static_cast<char*>(buffer)[0] = '9';
+    return read;
+  }
+};
+// As SMB without the server's numbers does.
+class InodeOfName : public ForwardingOs {
+ public:
+  SysResult Lstat(const char* path, FileInfo* info) override {
+    const SysResult result = ForwardingOs::Lstat(path, info);
+    info->ino = std::hash<std::string>{}(path);
+    return result;
+  }
+};
 void OneInode(FileInfo* info) { info->ino = 4711; }
 void InodeOfProcess(FileInfo* info) {
   info->ino += static_cast<uint64_t>(getpid());
@@ -420,8 +439,16 @@ const std::vector<LieRow> kLies = {
      "a link count of 1 instead of 2"},
     {"SomeInode",
      The<Tells<SomeInode>>,
-     {"fs.inode_is_stable", "fs.link_is_atomic"},
+     {"fs.inode_is_stable", "fs.link_keeps_inode"},
      ""},
+    {"OthersFile",
+     The<OthersFile>,
+     {"fs.link_is_atomic"},
+     "not for all to see"},
+    {"InodeOfName",
+     The<InodeOfName>,
+     {"fs.link_keeps_inode"},
+     "for each of its two names"},
     {"OneInode",
      The<Tells<OneInode>>,
      {"fs.inode_is_stable"},
@@ -514,6 +541,11 @@ TEST_P(Lie, IsFound) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Lies, Lie, testing::ValuesIn(Cases()), NameOf);
+
+TEST(Race, LinkIsKnownByWhatIsInIt) {
+  const Finding finding = Examine("fs.link_is_atomic", The<InodeOfName>());
+  EXPECT_EQ(VerdictName(finding.verdict), "pass") << finding.reason;
+}
 
 // --- not enough to tell ----------------------------------------------------
 

@@ -173,9 +173,10 @@ Finding InodeIsStable(const ClaimContext& context) {
   Os& os = context.os;
   const std::string path = context.dir + "/file";
   const std::string moved = context.dir + "/moved";
-  const std::string there = OtherSide(context) + "/file";
+  // Another client may well number files in its own way: locks compare what
+  // one client shows.
   Observer other([&](int64_t) -> int64_t {
-    return static_cast<int64_t>(Look(os, there).ino);
+    return static_cast<int64_t>(Look(os, path).ino);
   });
   MakeFile(os, path);
   const FileInfo first = Look(os, path);
@@ -204,6 +205,41 @@ Finding InodeIsStable(const ClaimContext& context) {
   ExpectSame(first, Look(os, moved), "after rename(2)");
   return Finding::Pass("inode " + std::to_string(first.ino) + " among " +
                        std::to_string(turnover) + " others");
+}
+
+// By both names, here and where the second process works, each of which may
+// have a cache of its own.
+Finding LinkKeepsInode(const ClaimContext& context) {
+  Os& os = context.os;
+  const auto name = [](int64_t round) { return "/f" + std::to_string(round); };
+  const auto second = [&](int64_t round) { return name(round) + "-second"; };
+  // 1: one number, 0: two, or a negative errno.
+  const auto compare = [&](const std::string& dir, int64_t round) -> int64_t {
+    FileInfo one;
+    FileInfo two;
+    int error = os.Lstat((dir + name(round)).c_str(), &one).error;
+    if (error == 0) {
+      error = os.Lstat((dir + second(round)).c_str(), &two).error;
+    }
+    if (error != 0) return -error;
+    return one.SameFile(two) ? 1 : 0;
+  };
+  Observer other([&](int64_t round) -> int64_t {
+    return compare(OtherSide(context), round);
+  });
+  const int rounds = context.quick ? 50 : 1000;
+  for (int round = 0; round < rounds; ++round) {
+    const std::string path = context.dir + name(round);
+    MakeFile(os, path);
+    Need(os.Link(path.c_str(), (context.dir + second(round)).c_str()),
+         "link(2)");
+    const std::string has =
+        "a file has an inode number for each of its two names";
+    Expect(compare(context.dir, round) != 0, has);
+    Expect(other.Ask(round) != 0, has + " in another process");
+  }
+  return Finding::Pass(std::to_string(rounds) +
+                       " files of two names had one number each");
 }
 
 // --- names -----------------------------------------------------------------
@@ -308,6 +344,16 @@ constexpr auto kRows = std::to_array<Claim>({
      .body = InodeIsStable,
      .primitive = true,
      .carries = "link pid flock fcntl ofd"},
+    {.id = "fs.link_keeps_inode",
+     .level = Level::kShould,
+     .statement = "all names of a file have one inode number, by which a "
+                  "program knows that the lock is its own file",
+     .source = "link(2): \"both names refer to the same file\"; mount.cifs(8): "
+               "noserverino",
+     .excuse = nullptr,
+     .body = LinkKeepsInode,
+     .primitive = true,
+     .needs = "hard-links"},
     {.id = "fs.case_sensitive",
      .level = Level::kReport,
      .statement = "names that differ in case are different files",

@@ -18,10 +18,11 @@ constexpr int kFloor = 100;  // rounds; with fewer nothing is called atomic
 
 struct Round {
   std::atomic<int> winners;
-  std::atomic<int> error;      // of a call that failed, and not with EEXIST
-  std::atomic<int> unseen;     // racers who see nothing, or not the winner's
-  std::atomic<int> seen;       // racers who see something
-  std::atomic<uint64_t> mark;  // the winner's
+  std::atomic<int> error;        // of a call that failed, and not with EEXIST
+  std::atomic<int> unseen;       // racers who see nothing, or not the winner's
+  std::atomic<int> seen;         // racers who see something
+  std::atomic<uint64_t> mark;    // the winner's
+  std::atomic<uint64_t> winner;  // its number
 };
 
 // Shared by the racers. They run through a batch of rounds without waiting for
@@ -101,6 +102,7 @@ class Runner {
     const int error = call_.make(&racer_, PathOf(i));
     if (error == 0) {
       round.mark = racer_.mark;
+      round.winner = static_cast<uint64_t>(racer_.number);
       ++round.winners;
     } else if (error != EEXIST) {
       round.error = error;
@@ -112,7 +114,16 @@ class Runner {
     uint64_t mark = 0;
     const bool there = call_.look(racer_.os, PathOf(i), &mark) == 0;
     if (there) ++round.seen;
-    if (!there || mark != round.mark) ++round.unseen;
+    if (!there || (mark != round.mark && !ReadsWinner(round, i))) {
+      ++round.unseen;
+    }
+  }
+
+  bool ReadsWinner(const Round& round, int i) {
+    uint64_t number = 0;
+    return call_.look_inside != nullptr &&
+           call_.look_inside(racer_.os, PathOf(i), &number) == 0 &&
+           number == round.winner;
   }
 
   void Referee() {
@@ -137,7 +148,7 @@ class Runner {
             : std::min({track.size * 2, kMostInBatch, target_ - track.done});
     for (Round& round : track.rounds) {
       round.winners = round.error = round.unseen = round.seen = 0;
-      round.mark = 0;
+      round.mark = round.winner = 0;
     }
   }
 

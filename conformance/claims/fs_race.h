@@ -31,6 +31,10 @@ struct RaceCall {
   SysResult (*remove)(Os& os, const std::string& path);
   // Makes what the call needs at `path` before anybody tries; nullptr: nothing.
   void (*prepare)(Os& os, const std::string& path) = nullptr;
+  // Whose it is, where `look` shows none of the marks: 0 and the racer's
+  // number, or an errno; nullptr: it cannot be told.
+  int (*look_inside)(Os& os, const std::string& path,
+                     uint64_t* number) = nullptr;
 };
 
 inline constexpr int kRacers = 4;
