@@ -81,6 +81,8 @@ struct Variant {
   // The row stands for two variants: one mount, and two mounts of the same
   // with caches of their own.
   bool twice = false;
+  // Takes longer than others: of those that run side by side, it begins first.
+  bool slow = false;
   int mounts = 1;  // 1 or 2
 };
 

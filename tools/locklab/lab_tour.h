@@ -57,6 +57,7 @@ class Tour {
   void KeepResults();
   [[nodiscard]] size_t Limit(const Stop& stop) const;
   [[nodiscard]] bool MayBegin(const Stop& stop) const;
+  [[nodiscard]] std::vector<Stop*> Order() const;
   [[nodiscard]] bool Missing(Stop* stop);
   [[nodiscard]] std::string Title(const Stop& stop) const;
   void RunHere(Stop* stop);
