@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -261,6 +262,47 @@ TEST_F(NetworkTest, RemovedLockThatSomebodyHasOpenIsHeld) {
     lock.acquire(20s, error);
     EXPECT_FALSE(error) << backend << ": " << lock.last_error_message();
   }
+}
+
+// SMB's client of Linux 6.1: the server gives a lock that another descriptor of
+// this client holds, and then the client refuses it; what the server has given
+// is asked for in vain until the descriptor is closed.
+class TwiceAskedOs final : public os::ForwardingOs {
+ public:
+  os::SysResult FilesystemType(const char*) override {
+    return os::SysResult::Ok(0xFE534D42);
+  }
+  os::SysResult TryLock(int fd, os::KernelLock kind) override {
+    if (given_.contains(fd)) return os::SysResult::Fail(EAGAIN);
+    const os::SysResult got = os::ForwardingOs::TryLock(fd, kind);
+    if (got.ok()) return got;
+    given_.insert(fd);
+    refused_ = true;
+    return got;
+  }
+  os::SysResult Close(int fd) override {
+    given_.erase(fd);
+    return os::ForwardingOs::Close(fd);
+  }
+  [[nodiscard]] bool refused() const { return refused_; }
+
+ private:
+  std::set<int> given_;
+  std::atomic<bool> refused_{false};
+};
+
+TEST_F(NetworkTest, FlockThatTheServerGaveAndTheClientRefusedIsHadLater) {
+  TwiceAskedOs os;
+  LockFile holder(Path(), {.backend = "flock"});
+  LockFile waiter(Path(), {.backend = "flock", .os = &os});
+  holder.acquire(0s);
+  std::error_code error;
+  {
+    std::jthread waits([&] { waiter.acquire(20s, error); });
+    while (!os.refused()) std::this_thread::sleep_for(1ms);
+    holder.release();
+  }
+  EXPECT_FALSE(error) << waiter.last_error_message();
 }
 
 // NFSv4.0, whose client looks now and then whether a lock is free, and ever

@@ -4,9 +4,11 @@
 // its last descriptor is closed, at the latest when the holder dies.
 // Needs: a filesystem that carries flock. NFS makes a record lock of it, for
 // which who waits must be allowed to write to the file.
-// Weaknesses: a forked child shares the open file, so that a child which
-// outlives a crashed holder keeps the lock. The kernel cannot be asked who
-// holds it: is_locked() has to try it where the record does not tell.
+// On SMB Linux's client (6.1) takes a lock from the server as it closes any
+// descriptor of the file that may write: between two clients it excludes
+// nobody. Weaknesses: a forked child shares the open file, so that a child
+// which outlives a crashed holder keeps the lock. The kernel cannot be asked
+// who holds it: is_locked() has to try it where the record does not tell.
 #include <fcntl.h>
 
 #include <cerrno>
@@ -31,10 +33,12 @@ class FlockBackend final : public KernelFile {
   Status TryTake(const Hold& hold, Take* take) override {
     for (int trial = 1;; ++trial) {
       Status status = KernelFile::TryTake(hold, take);
-      if (!status.ok() || *take == Take::kTaken || trial == kTrials ||
-          SomebodySigned(ReadText(fd_))) {
-        return status;
-      }
+      if (!status.ok() || *take == Take::kTaken) return status;
+      const bool has_owner = SomebodySigned(ReadText(fd_));
+      // The server may have given to this descriptor what the client then
+      // refused, and does not give it again until it is closed.
+      if (OnSmb()) CloseFile();
+      if (has_owner || trial == kTrials) return status;
       os_.WaitEvent(-1, -1, os_.Now() + std::chrono::microseconds(20));
     }
   }

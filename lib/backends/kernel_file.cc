@@ -219,13 +219,17 @@ bool KernelFile::WaitInKernel(Deadline deadline) {
   if (fd_ < 0) return false;
   // Linux's SMB client (6.1, with Samba 4.17) does not wake who sleeps for a
   // lock that it has refused once, though a try would get it after the release.
-  if (!storage_.has_value()) storage_ = StorageOf(os_, lock_path_);
-  if (*storage_ == Storage::kSmb) return false;
-  const os::TimePoint until = IsLocal(*storage_)
+  if (OnSmb()) return false;
+  const os::TimePoint until = IsLocal(storage())
                                   ? deadline.at()
                                   : deadline.Slice(kRemoteWait, os_.Now());
   const int error = os_.WaitLock(fd_, kind_, until).error;
   return error == 0 || error == ETIMEDOUT;
+}
+
+Storage KernelFile::storage() {
+  if (!storage_.has_value()) storage_ = StorageOf(os_, lock_path_);
+  return *storage_;
 }
 
 void KernelFile::GiveUp(const Hold& hold) {

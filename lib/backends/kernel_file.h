@@ -54,6 +54,7 @@ class KernelFile : public Backend {
   // Tells whether the lock on an open file is held; disturbs as little as the
   // kernel allows.
   virtual Status IsHeld(int fd, const std::string& text, bool* held);
+  bool OnSmb() { return storage() == Storage::kSmb; }
   Status LookAt(int fd, const os::FileInfo& info, Sight* sight);
   std::string ReadText(int fd);
 
@@ -64,7 +65,9 @@ class KernelFile : public Backend {
   bool signed_ = false;  // our record is in it
 
  private:
-  std::optional<Storage> storage_;  // once somebody waited
+  Storage storage();
+
+  std::optional<Storage> storage_;  // once it was asked for
 };
 
 }  // namespace lockfile
