@@ -10,6 +10,7 @@
 #include <cctype>
 #include <cerrno>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -366,6 +367,30 @@ class LocksAreLocal : public ForwardingOs {
   }
 };
 
+// Between mounts a lock is lost when anybody closes the file.
+class LocksGoWithAnyClose : public ForwardingOs {
+ public:
+  SysResult Open(const char* path, int flags, mode_t mode) override {
+    const SysResult opened = ForwardingOs::Open(path, flags, mode);
+    if (opened.ok()) paths_[static_cast<int>(opened.value)] = path;
+    return opened;
+  }
+  SysResult Close(int fd) override {
+    const std::string closed = paths_[fd] + "-closed";
+    close(open(closed.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    return ForwardingOs::Close(fd);
+  }
+  SysResult TryLock(int fd, KernelLock kind) override {
+    const bool other = paths_[fd].find("/./") != std::string::npos;
+    return other && Exists((paths_[fd] + "-closed").c_str())
+               ? SysResult::Ok()
+               : ForwardingOs::TryLock(fd, kind);
+  }
+
+ private:
+  std::map<int, std::string> paths_;
+};
+
 // fcntl() is refused while flock() is held, and not the other way round.
 class ExcludesOneWay : public ForwardingOs {
  public:
@@ -502,6 +527,11 @@ const std::vector<LieRow> kLies = {
      {"fs.flock_is_shared_between_mounts", "fs.fcntl_is_shared_between_mounts",
       "fs.ofd_is_shared_between_mounts"},
      "local to each"},
+    {"LocksGoWithAnyClose",
+     The<LocksGoWithAnyClose>,
+     {"fs.flock_is_shared_between_mounts", "fs.fcntl_is_shared_between_mounts",
+      "fs.ofd_is_shared_between_mounts"},
+     "once somebody has opened the file"},
     {"ExcludesOneWay",
      The<ExcludesOneWay>,
      {"fs.flock_excludes_fcntl"},

@@ -119,8 +119,13 @@ Finding ReleasedOnKill(const ClaimContext& context) {
 template <KernelLock kKind>
 Finding SharedBetweenMounts(const ClaimContext& context) {
   const std::string name(NameOf(kKind));
-  LockedFile here(context.os, context.dir + "/locked");
+  const std::string path = context.dir + "/locked";
+  LockedFile here(context.os, path);
   OtherLocker there(context.os, context.other_dir + "/locked");
+  Observer passer_by([&](int64_t) -> int64_t {
+    const LockedFile opened(context.os, path);
+    return 1;
+  });
   const int rounds = context.quick ? 10 : 300;
   for (int round = 0; round < rounds; ++round) {
     Expect(here.Try(kKind), name + ": a free lock is refused");
@@ -128,6 +133,11 @@ Finding SharedBetweenMounts(const ClaimContext& context) {
            name +
                ": a lock that is held on one mount is given on the other: "
                "it is local to each");
+    passer_by.Ask(0);
+    Expect(!there.Try(kKind),
+           name +
+               ": a lock that is held on one mount is given on the other once "
+               "somebody has opened the file beside the holder, and closed it");
     here.Unlock(kKind);
     Expect(there.Try(kKind),
            name +
