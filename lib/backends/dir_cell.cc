@@ -160,6 +160,7 @@ Status DirCell::Unseen(const Hold& hold, int placed, int looked) {
     return Status::Failed("create the lock directory", lock_path_, placed);
   }
   hold.spent = true;  // broken already
+  ClearBroken(hold);
   if (vanished_.fetch_add(1) + 1 < kVanishings) return Status::Ok();
   return Status::Make(Errc::kLockFailed,
                       "the rename to " + lock_path_ +
@@ -191,6 +192,11 @@ int DirCell::TakeOut(const std::string& entry, const std::string& aside) {
   return moved == ENOENT ? ENOENT : os_.Unlink(entry.c_str()).error;
 }
 
+// A breaker that died in the middle of that has left our entry.
+void DirCell::ClearBroken(const Hold& hold) {
+  if (!local_) os_.Unlink(names_.Broken(hold.ticket).c_str());
+}
+
 // Whoever lets go of a removed directory last gives back its blocks, which may
 // take a disk longer than all the rest. While rmdir does that, nobody gets
 // another directory into the place; so it is left to the close.
@@ -207,6 +213,7 @@ Status DirCell::TakeOutMine(const Hold& hold) {
   const std::string entry = lock_path_ + "/" + hold.ticket;
   const int gone = TakeOut(entry, names_.Ticket(hold.ticket));
   if (gone == ENOENT || gone == ENOTDIR) {
+    ClearBroken(hold);
     return Status::Make(Errc::kLockLost, lock_path_ +
                                              " was broken or removed while it "
                                              "was held");

@@ -62,6 +62,7 @@ class DirCell final : public Backend {
   // Removes an entry of the lock directory; returns 0 or an errno.
   int TakeOut(const std::string& entry, const std::string& aside);
   Status TakeOutMine(const Hold& hold);
+  void ClearBroken(const Hold& hold);
   // Removes the directory that has lost its owner, and what strangers put in.
   Status RemoveOwnerless(const std::string& aside);
   Status BreakUnreadable(Broke* broke);

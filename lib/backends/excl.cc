@@ -35,7 +35,6 @@ class ExclBackend final : public SoftFile {
   }
 
   int Place(const Hold& hold, const std::string& ticket) override {
-    (void)ticket;
     constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
     const os::SysResult opened = os_.Open(lock_path_.c_str(), kFlags, mode_);
     if (!opened.ok()) return opened.error;
@@ -46,8 +45,11 @@ class ExclBackend final : public SoftFile {
     const int closed = os_.Close(fd).error;
     if (error == 0) error = closed;
     seen_ = seen_ && error == 0;
-    // It is ours, and nobody clears it while our ticket stands and we live.
-    if (error != 0) os_.Unlink(lock_path_.c_str());
+    // Somebody may have been asked to break it meanwhile: then the ticket is
+    // gone, and what stands there may be a successor's.
+    if (error != 0 && os_.Unlink(ticket.c_str()).ok()) {
+      os_.Unlink(lock_path_.c_str());
+    }
     return error;
   }
 

@@ -375,9 +375,10 @@ Status SoftFile::StandsOnServer(const Sight& seen, bool* there) {
 }
 
 // By a new name of it: under its own a client may show for long what it has
-// open or in its cache (SMB: an open handle that is used again). Its number may
-// tell, and its text can: SMB does not open a second name of a file in use, and
-// some clients give each name of a file a number of its own.
+// open or in its cache (SMB: an open handle that is used again). Its text
+// tells; where that cannot be had (SMB does not open a second name of a file in
+// use), its number, which within a tick of the clock may be a successor's as
+// well.
 int SoftFile::AskServer(const std::string& ticket, std::string_view version,
                         bool* there) {
   *there = false;
@@ -389,14 +390,13 @@ int SoftFile::AskServer(const std::string& ticket, std::string_view version,
   }
   if (error == ENOENT) return 0;
   if (error != 0 && error != EEXIST) return error;
-  os::FileInfo info;
   std::string text;
-  *there = os_.Lstat(name.c_str(), &info).ok() &&
-           version.starts_with(FileVersion(info));
-  if (!*there && ReadText(name, &text) == 0) {
-    const std::optional<Owner> owner = Parse(text);
-    *there = owner.has_value() && TicketName(*owner) == ticket;
-  }
+  std::optional<Owner> owner;
+  if (ReadText(name, &text) == 0) owner = Parse(text);
+  os::FileInfo info;
+  *there = owner.has_value() ? TicketName(*owner) == ticket
+                             : os_.Lstat(name.c_str(), &info).ok() &&
+                                   version.starts_with(FileVersion(info));
   os_.Unlink(name.c_str());
   return 0;
 }
