@@ -46,15 +46,17 @@ void DeleteAll(const std::string& dir) {
   }
 }
 
-// Deletes all, and returns whether the lock's file is there all the same.
+// Deletes all, and returns whether the lock's file is there all the same: by
+// its number, or where a client makes those up anew, by when it was written.
 bool SurvivesDeletion(const ClaimContext& context, const std::string& lock) {
-  const auto inode = [&lock]() -> ino_t {
-    struct stat info {};
-    return lstat(lock.c_str(), &info) == 0 ? info.st_ino : 0;
-  };
-  const ino_t before = inode();
+  struct stat before {};
+  struct stat after {};
+  const bool was_there = lstat(lock.c_str(), &before) == 0;
   DeleteAll(context.dir);
-  return before != 0 && inode() == before;
+  if (!was_there || lstat(lock.c_str(), &after) != 0) return false;
+  return after.st_ino == before.st_ino ||
+         (after.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+          after.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
 }
 
 [[noreturn]] void CannotBeDeleted() {
