@@ -156,8 +156,19 @@ class StaleOs : public os::ForwardingOs {
   os::SysResult Open(const char* path, int flags, mode_t mode) override {
     return os::ForwardingOs::Open(Seen(path), flags, mode);
   }
+  // The old lock and what is there now have one number, time and size, as they
+  // may well have within one tick of the server's clock.
   os::SysResult Lstat(const char* path, os::FileInfo* info) override {
-    return os::ForwardingOs::Lstat(Seen(path), info);
+    const os::SysResult got = os::ForwardingOs::Lstat(Seen(path), info);
+    const std::string_view name(path);
+    if (name == path_ || name.ends_with(".copy")) MakeTwin(info);
+    return got;
+  }
+  os::SysResult Fstat(int fd, os::FileInfo* info) override {
+    const os::SysResult got = os::ForwardingOs::Fstat(fd, info);
+    const std::string name = "/proc/self/fd/" + std::to_string(fd);
+    if (std::filesystem::read_symlink(name) == old_) MakeTwin(info);
+    return got;
   }
   os::SysResult ReadLink(const char* path, char* buffer, size_t size) override {
     return os::ForwardingOs::ReadLink(Seen(path), buffer, size);
@@ -166,6 +177,11 @@ class StaleOs : public os::ForwardingOs {
  private:
   const char* Seen(const char* path) const {
     return path == path_ ? old_.c_str() : path;
+  }
+  static void MakeTwin(os::FileInfo* info) {
+    info->ino = 1;
+    info->mtime_ns = 1;
+    info->size = 1;
   }
 
   const std::string path_;
@@ -202,6 +218,48 @@ TEST_F(NetworkTest, SuccessorIsSafeFromWhoSeesADeadHolderLong) {
     EXPECT_FALSE(error) << backend << ": " << successor.last_error_message();
     std::filesystem::remove(dir_ + "/old");
   }
+}
+
+// Whose close of the lock's file fails, after others have come in between.
+class FailingCloseOs final : public os::ForwardingOs {
+ public:
+  FailingCloseOs(std::string path, std::function<void()> before)
+      : path_(std::move(path)), before_(std::move(before)) {}
+  os::SysResult Open(const char* path, int flags, mode_t mode) override {
+    const os::SysResult opened = os::ForwardingOs::Open(path, flags, mode);
+    if (opened.ok() && path == path_ && (flags & O_CREAT) != 0) {
+      fd_ = static_cast<int>(opened.value);
+    }
+    return opened;
+  }
+  os::SysResult Close(int fd) override {
+    const os::SysResult closed = os::ForwardingOs::Close(fd);
+    if (fd != fd_) return closed;
+    fd_ = -1;
+    before_();
+    return os::SysResult::Fail(EIO);
+  }
+
+ private:
+  const std::string path_;
+  const std::function<void()> before_;
+  int fd_ = -1;
+};
+
+TEST_F(NetworkTest, SuccessorIsSafeFromWhoCannotMakeTheLock) {
+  LockFile successor(Path(), {.backend = "excl"});
+  FailingCloseOs os(successor.lock_path(), [&successor] {
+    successor.break_lock();
+    successor.acquire(0s);
+  });
+  LockFile unlucky(Path(), {.backend = "excl", .os = &os});
+  std::error_code error;
+  unlucky.acquire(0s, error);
+  EXPECT_TRUE(error);
+  EXPECT_TRUE(successor.i_am_locking());
+  successor.release(error);
+  EXPECT_FALSE(error) << successor.last_error_message();
+  EXPECT_TRUE(std::filesystem::is_empty(dir_));
 }
 
 // One that died between the two steps of its release has no ticket any more.
