@@ -221,8 +221,9 @@ std::vector<std::string> FindDeadTickets(os::Os& os, const LockNames& names) {
   int living = 0;
   for (const auto& [stamp, tail] : tickets) {
     const std::optional<Life> life = JudgeTicket(os, tail);
-    if (life == Life::kDead) dead.emplace_back(tail);
-    if (life == Life::kAlive && ++living == kEnoughLiving) break;
+    const bool broken = life.has_value() && tail.ends_with(kBroken);
+    if (life == Life::kDead || broken) dead.emplace_back(tail);
+    if (!broken && life == Life::kAlive && ++living == kEnoughLiving) break;
   }
   return dead;
 }

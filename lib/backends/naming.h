@@ -26,6 +26,7 @@
 namespace lockfile {
 
 inline constexpr std::string_view kWaiting = ".wait";
+inline constexpr std::string_view kBroken = ".broken";
 
 // The part of a ticket's name behind the token: the same for all holds of a
 // process.
@@ -60,7 +61,7 @@ class LockNames {
     return stem_path_ + std::string(ticket);
   }
   [[nodiscard]] std::string Broken(std::string_view ticket) const {
-    return Ticket(ticket) + ".broken";
+    return Ticket(ticket) + std::string(kBroken);
   }
   [[nodiscard]] std::string Copy(std::string_view ticket) const {
     return Ticket(ticket) + ".copy";
@@ -92,8 +93,10 @@ enum class Storage { kRemote, kSmb, kMemory, kDisk };
   return IsLocal(StorageOf(os, directory));
 }
 
-// The tickets for this lock that dead processes left. Looks at a bounded number
-// of entries, the oldest first, and asks about a few living processes at most.
+// The tickets for this lock that dead processes left, for its holder: those
+// that breakers took away are of no use to anybody then, whoever made them.
+// Looks at a bounded number of entries, the oldest first, and asks about a few
+// living processes at most.
 [[nodiscard]] std::vector<std::string> FindDeadTickets(os::Os& os,
                                                        const LockNames& names);
 void RemoveTickets(os::Os& os, const LockNames& names,
