@@ -4,11 +4,12 @@
 // its last descriptor is closed, at the latest when the holder dies.
 // Needs: a filesystem that carries flock. NFS makes a record lock of it, for
 // which who waits must be allowed to write to the file.
-// On SMB Linux's client (6.1) takes a lock from the server as it closes any
-// descriptor of the file that may write: between two clients it excludes
-// nobody. Weaknesses: a forked child shares the open file, so that a child
-// which outlives a crashed holder keeps the lock. The kernel cannot be asked
-// who holds it: is_locked() has to try it where the record does not tell.
+// Weaknesses: a forked child shares the open file, so that a child which
+// outlives a crashed holder keeps the lock. The kernel cannot be asked who
+// holds it: is_locked() has to try it where the record does not tell.
+// On SMB all descriptors of a file with the same flags are one handle of the
+// server's in Linux's client (6.1), and the first of them to be closed gives
+// the lock back: between two clients it excludes nobody.
 #include <fcntl.h>
 
 #include <cerrno>
@@ -35,8 +36,8 @@ class FlockBackend final : public KernelFile {
       Status status = KernelFile::TryTake(hold, take);
       if (!status.ok() || *take == Take::kTaken) return status;
       const bool has_owner = SomebodySigned(ReadText(fd_));
-      // The server may have given to this descriptor what the client then
-      // refused, and does not give it again until it is closed.
+      // SMB: what the server has given to this descriptor, and the client then
+      // refused, it does not give again until that is closed.
       if (OnSmb()) CloseFile();
       if (has_owner || trial == kTrials) return status;
       os_.WaitEvent(-1, -1, os_.Now() + std::chrono::microseconds(20));

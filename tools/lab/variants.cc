@@ -288,7 +288,7 @@ const auto kRows = std::to_array<Variant>({
      .made = "Samba and the kernel's client, in a guest",
      .kind = Kind::kGuest,
      .needs = kSmbNeeds,
-     .pack = "smb3",
+     .pack = "smb1",
      .run = RunInGuest,
      .in_guest = "smb vers=1.0,unix",
      .twice = true,
