@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <set>
 #include <string>
@@ -426,7 +427,7 @@ TEST_F(NetworkTest, FlockThatNeedsTheRightToWriteCanBeAskedFor) {
 // A client that gives each name of a file an inode number of its own, from some
 // moment on: SMB's without the server's numbers, which it stops to use when it
 // meets one twice.
-class NumberlessOs final : public os::ForwardingOs {
+class NumberlessOs : public os::ForwardingOs {
  public:
   os::SysResult FilesystemType(const char*) override {
     return os::SysResult::Ok(0xFE534D42);
@@ -490,6 +491,64 @@ TEST_F(NetworkTest, LockIsKeptWhenInodeNumbersGo) {
     std::error_code error;
     lock.release(error);
     EXPECT_FALSE(error) << backend << ": " << lock.last_error_message();
+    EXPECT_TRUE(std::filesystem::is_empty(dir_)) << backend;
+  }
+}
+
+// Whose process has no descriptor left for a while.
+class StarvedOs final : public NumberlessOs {
+ public:
+  os::SysResult Open(const char* path, int flags, mode_t mode) override {
+    if (starved_) return os::SysResult::Fail(EMFILE);
+    return NumberlessOs::Open(path, flags, mode);
+  }
+  void Starve(bool starved) { starved_ = starved; }
+
+ private:
+  bool starved_ = false;
+};
+
+TEST_F(NetworkTest, LockThatCannotBeReadNowIsNotLost) {
+  for (const char* backend : {"link", "pid"}) {
+    StarvedOs os;
+    os.LoseNumbers();
+    LockFile lock(Path(), {.backend = backend, .os = &os});
+    lock.acquire(0s);
+    os.Starve(true);
+    std::error_code error;
+    lock.release(error);
+    EXPECT_TRUE(error) << backend;
+    EXPECT_NE(error, Errc::kLockLost) << backend;
+    os.Starve(false);
+    EXPECT_TRUE(lock.i_am_locking()) << backend;
+    lock.release(error);
+    EXPECT_FALSE(error) << backend << ": " << lock.last_error_message();
+    EXPECT_TRUE(std::filesystem::is_empty(dir_)) << backend;
+  }
+}
+
+// What a breaker that died took away from a holder that lives.
+TEST_F(NetworkTest, TicketOfABreakThatEndedEarlyIsCleared) {
+  for (const char* backend : {"link", "symlink", "pid", "excl", "mkdir"}) {
+    LockFile lock(Path(), {.backend = backend});
+    lock.acquire(0s);
+    std::string ticket;  // four parts, the last of its file's name
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(dir_)) {
+      const std::string name = entry.path().filename();
+      if (name.size() < 64) continue;
+      size_t start = name.size();
+      for (int part = 0; part < 4 && start != std::string::npos; ++part) {
+        start = name.rfind('.', start - 1);
+      }
+      ticket = start == std::string::npos ? name : name.substr(start + 1);
+    }
+    lock.release();
+    std::ofstream(lock.lock_path() + "." + ticket + ".broken").flush();
+    EXPECT_FALSE(std::filesystem::is_empty(dir_)) << backend;
+    LockFile next(Path(), {.backend = backend});
+    next.acquire(0s);
+    next.release();
     EXPECT_TRUE(std::filesystem::is_empty(dir_)) << backend;
   }
 }

@@ -235,8 +235,13 @@ Finding LinkKeepsInode(const ClaimContext& context) {
          "link(2)");
     const std::string has =
         "a file has an inode number for each of its two names";
-    Expect(compare(context.dir, round) != 0, has);
-    Expect(other.Ask(round) != 0, has + " in another process");
+    const int64_t here = compare(context.dir, round);
+    const int64_t there = other.Ask(round);
+    Expect(here != 0, has);
+    Expect(there != 0, has + " in another process");
+    const int64_t error = std::max(-here, -there);
+    if (error > 0)
+      Fail("a new name: " + CallFailed("lstat(2)", static_cast<int>(error)));
   }
   return Finding::Pass(std::to_string(rounds) +
                        " files of two names had one number each");

@@ -47,16 +47,15 @@ void DeleteAll(const std::string& dir) {
 }
 
 // Deletes all, and returns whether the lock's file is there all the same: by
-// its number, or where a client makes those up anew, by when it was written.
+// when it was written, since some clients make up its number anew.
 bool SurvivesDeletion(const ClaimContext& context, const std::string& lock) {
   struct stat before {};
   struct stat after {};
   const bool was_there = lstat(lock.c_str(), &before) == 0;
   DeleteAll(context.dir);
   if (!was_there || lstat(lock.c_str(), &after) != 0) return false;
-  return after.st_ino == before.st_ino ||
-         (after.st_mtim.tv_sec == before.st_mtim.tv_sec &&
-          after.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
+  return after.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+         after.st_mtim.tv_nsec == before.st_mtim.tv_nsec;
 }
 
 [[noreturn]] void CannotBeDeleted() {

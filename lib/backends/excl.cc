@@ -45,10 +45,13 @@ class ExclBackend final : public SoftFile {
     const int closed = os_.Close(fd).error;
     if (error == 0) error = closed;
     seen_ = seen_ && error == 0;
-    // Somebody may have been asked to break it meanwhile: then the ticket is
-    // gone, and what stands there may be a successor's.
-    if (error != 0 && os_.Unlink(ticket.c_str()).ok()) {
+    // Somebody may have been asked to break it meanwhile, and a successor's be
+    // there: then the ticket is gone (but where it had no record yet, and who
+    // broke it knew nothing of us). As in a break, in case that we die.
+    const std::string broken = names_.Broken(hold.ticket);
+    if (error != 0 && os_.Rename(ticket.c_str(), broken.c_str()).ok()) {
       os_.Unlink(lock_path_.c_str());
+      os_.Unlink(broken.c_str());
     }
     return error;
   }

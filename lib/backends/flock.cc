@@ -34,7 +34,7 @@ class FlockBackend final : public KernelFile {
   Status TryTake(const Hold& hold, Take* take) override {
     for (int trial = 1;; ++trial) {
       Status status = KernelFile::TryTake(hold, take);
-      if (!status.ok() || *take == Take::kTaken) return status;
+      if (!status.ok() || *take == Take::kTaken || fd_ < 0) return status;
       const bool has_owner = SomebodySigned(ReadText(fd_));
       // SMB: what the server has given to this descriptor, and the client then
       // refused, it does not give again until that is closed.

@@ -228,7 +228,8 @@ bool KernelFile::WaitInKernel(Deadline deadline) {
 }
 
 Storage KernelFile::storage() {
-  if (!storage_.has_value()) storage_ = StorageOf(os_, lock_path_);
+  if (!storage_.has_value())
+    storage_ = StorageOf(os_, LockNames(lock_path_).directory());
   return *storage_;
 }
 

@@ -3,7 +3,8 @@
 // A lock at /d/x.lock has, beside it:
 //   x.lock.TICKET          a ticket: see soft_file.h
 //   x.lock.TICKET.broken   a ticket that a breaker took away from its holder
-//   x.lock.TICKET.copy     what the pid backend renames into place
+//   x.lock.TICKET.copy     what the pid backend renames into place, or another
+//                          name of the lock, to see past a client's cache
 //   x.lock.TICKET.wait     says that somebody waits, where a ticket would say
 //                          more than that
 //   x.lock.break           the guard under which breakers work: a lock itself

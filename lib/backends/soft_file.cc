@@ -18,6 +18,14 @@ std::string FileVersion(const os::FileInfo& info) {
          std::to_string(info.mtime_ns) + ":" + std::to_string(info.size) + ":";
 }
 
+// Whether this errno of reading a lock says that it is not ours. Others say
+// that it cannot be told now.
+bool SaysWhose(int error) {
+  return error == ENOENT || error == EACCES || error == EPERM ||
+         error == ELOOP || error == ENOTSUP || error == EISDIR ||
+         error == ENXIO || error == ENOTDIR;
+}
+
 }  // namespace
 
 bool HasNoLinks(int error) {
@@ -378,26 +386,39 @@ Status SoftFile::StandsOnServer(const Sight& seen, bool* there) {
 // open or in its cache (SMB: an open handle that is used again). Its text
 // tells; where that cannot be had (SMB does not open a second name of a file in
 // use), its number, which within a tick of the clock may be a successor's as
-// well.
+// well. Where there are no links, or none to a file of another user's,
+// HasNoLinks.
 int SoftFile::AskServer(const std::string& ticket, std::string_view version,
                         bool* there) {
   *there = false;
   const std::string name = names_.Copy(ticket);
   int error = os_.Link(lock_path_.c_str(), name.c_str()).error;
   if (error == EEXIST) {  // a dead one's, or the reply was lost
-    os_.Unlink(name.c_str());
+    const int cleared = os_.Unlink(name.c_str()).error;
+    if (cleared != 0 && cleared != ENOENT) return cleared;
     error = os_.Link(lock_path_.c_str(), name.c_str()).error;
   }
   if (error == ENOENT) return 0;
-  if (error != 0 && error != EEXIST) return error;
-  std::string text;
-  std::optional<Owner> owner;
-  if (ReadText(name, &text) == 0) owner = Parse(text);
-  os::FileInfo info;
-  *there = owner.has_value() ? TicketName(*owner) == ticket
-                             : os_.Lstat(name.c_str(), &info).ok() &&
-                                   version.starts_with(FileVersion(info));
+  if (error == 0 || error == EEXIST)
+    error = LookAside(name, version, ticket, there);
   os_.Unlink(name.c_str());
+  return error;
+}
+
+int SoftFile::LookAside(const std::string& name, std::string_view version,
+                        const std::string& ticket, bool* there) {
+  std::string text;
+  const int error = ReadText(name, &text);
+  const std::optional<Owner> owner =
+      error == 0 ? Parse(text) : std::optional<Owner>();
+  if (owner.has_value()) {
+    *there = TicketName(*owner) == ticket;
+    return 0;
+  }
+  if (version.empty()) return error;
+  os::FileInfo info;
+  *there = os_.Lstat(name.c_str(), &info).ok() &&
+           version.starts_with(FileVersion(info));
   return 0;
 }
 
@@ -406,7 +427,8 @@ int SoftFile::Owns(const Hold& hold, bool* mine) {
   if (error != 0 || *mine || local_ || !KnowsByNumber()) return error;
   if (AskServer(hold.ticket, "", mine) == 0) return 0;
   std::string text;
-  if (ReadText(lock_path_, &text) != 0) return 0;
+  const int read = ReadText(lock_path_, &text);
+  if (read != 0) return SaysWhose(read) ? 0 : read;
   const std::optional<Owner> owner = Parse(text);
   *mine = owner.has_value() && owner->token == hold.token;
   return 0;
@@ -463,7 +485,9 @@ Status SoftFile::Refresh(const Hold& hold) {
 }
 
 void SoftFile::CollectLitter(const Hold& hold) {
-  const std::vector<std::string> tickets = FindDeadTickets(os_, names_);
+  std::vector<std::string> tickets = FindDeadTickets(os_, names_);
+  // Of our own it says that the lock is being broken, whatever a cache shows.
+  std::erase(tickets, hold.ticket + std::string(kBroken));
   // A dead creator's ticket is the proof that its half-made lock is nobody's.
   // As long as the lock is ours there is none, and the dead will not make one.
   bool mine = false;

@@ -64,13 +64,14 @@ class SoftFile : public Backend {
   // Makes the ticket; nothing is left of it on failure.
   virtual Status MakeTicket(const Hold& hold, const std::string& ticket) = 0;
   // Tries to put the lock in its place, exclusively: 0 or an errno, where
-  // EEXIST says that it is taken. Whether it is ours is decided by IsMine.
+  // EEXIST says that it is taken. Whether it is ours is decided by Owns.
   virtual int Place(const Hold& hold, const std::string& ticket) = 0;
   // Whether what stands at the lock's path is this hold's: 0 or an errno.
   virtual int IsMine(const Hold& hold, bool* mine) = 0;
   // Whether IsMine goes by the file's number. Not every client of a network
   // filesystem has one number for all names of a file (SMB without the server's
-  // inode numbers, some of FUSE), so a "no" of it is not the last word there.
+  // inode numbers, some of FUSE), so a "no" of it is not the last word there,
+  // but after an EEXIST: nearly all of those are another's.
   [[nodiscard]] virtual bool KnowsByNumber() const { return false; }
   // The text of the lock: 0 or an errno (ENOENT: free). Where something
   // is there that cannot be read, 0, and `note` says what it is.
@@ -121,6 +122,8 @@ class SoftFile : public Backend {
   // this version: 0 or an errno, as HasNoLinks if it cannot be asked.
   int AskServer(const std::string& ticket, std::string_view version,
                 bool* there);
+  int LookAside(const std::string& name, std::string_view version,
+                const std::string& ticket, bool* there);
   // IsMine, and more where its "no" may be wrong: 0 or an errno.
   int Owns(const Hold& hold, bool* mine);
   // Whether the right to remove the lock is the breaker's now.
