@@ -92,7 +92,8 @@ class SmbOs final : public os::ForwardingOs {
   os::SysResult Open(const char* path, int flags, mode_t mode) override {
     struct stat info {};
     const std::string name = std::filesystem::path(path).filename();
-    const bool second = !name.starts_with("x.lock.") && name.size() < 64 &&
+    const bool ticket = name.size() > 64 && !name.ends_with(".copy");
+    const bool second = !ticket && !name.starts_with("x.lock.break") &&
                         stat(path, &info) == 0 && info.st_nlink > 1;
     if (second) return os::SysResult::Fail(EINVAL);
     return os::ForwardingOs::Open(path, flags, mode);
@@ -410,6 +411,29 @@ TEST_F(NetworkTest, LockIsReadByItsOtherName) {
     LeaveToTheDead(options);
     other.acquire(0s);
     EXPECT_TRUE(other.i_am_locking()) << backend;
+  }
+}
+
+// Nobody can read its lock, and its number tells whose it is.
+TEST_F(NetworkTest, SuccessorThatIsOpenByItsOtherNameIsNotOurs) {
+  SmbOs os;
+  for (const char* backend : {"link", "pid"}) {
+    LockFile holder(Path(), {.backend = backend, .os = &os});
+    LockFile successor(Path(), {.backend = backend, .os = &os});
+    holder.acquire(0s);
+    // Its inode number is not to be used again.
+    const std::string kept = dir_ + "/kept";
+    ASSERT_EQ(link(holder.lock_path().c_str(), kept.c_str()), 0);
+    successor.break_lock();
+    successor.acquire(0s);
+    std::error_code error;
+    EXPECT_FALSE(holder.i_am_locking(error)) << backend;
+    EXPECT_FALSE(error) << backend << ": " << holder.last_error_message();
+    holder.release(error);
+    EXPECT_EQ(error, Errc::kLockLost) << backend;
+    EXPECT_TRUE(successor.i_am_locking()) << backend;
+    successor.release();
+    std::filesystem::remove(kept);
   }
 }
 

@@ -18,12 +18,14 @@ std::string FileVersion(const os::FileInfo& info) {
          std::to_string(info.mtime_ns) + ":" + std::to_string(info.size) + ":";
 }
 
-// Whether this errno of reading a lock says that it is not ours. Others say
-// that it cannot be told now.
+// Whether after this errno of reading a lock it is not ours, as its number
+// said. Others say that it cannot be told now. EINVAL is SMB's where the client
+// knows by their number that two names are of one file: then the number is
+// right.
 bool SaysWhose(int error) {
   return error == ENOENT || error == EACCES || error == EPERM ||
          error == ELOOP || error == ENOTSUP || error == EISDIR ||
-         error == ENXIO || error == ENOTDIR;
+         error == ENXIO || error == ENOTDIR || error == EINVAL;
 }
 
 }  // namespace
