@@ -169,10 +169,15 @@ std::string MarkdownText(const std::string& text) {
 }  // namespace
 
 std::vector<RunReport> LatestOfEach(std::vector<RunReport> reports) {
+  const auto weight = [&reports](size_t i) {
+    const RunReport& report = reports[i];
+    const bool whole = report.cut_short.empty() && !report.context.partial();
+    return std::make_pair(whole, report.context.started);
+  };
   std::map<std::string, size_t> last;
   for (size_t i = 0; i < reports.size(); ++i) {
     size_t& at = last.try_emplace(reports[i].context.place(), i).first->second;
-    if (reports[i].context.started >= reports[at].context.started) at = i;
+    if (weight(i) >= weight(at)) at = i;
   }
   std::vector<RunReport> latest;
   for (size_t i = 0; i < reports.size(); ++i) {

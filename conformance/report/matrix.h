@@ -11,7 +11,8 @@
 
 namespace locklab::report {
 
-// Of several runs in one place (Context::place) the one that was begun last;
+// Of several runs in one place (Context::place) the one that was begun last, of
+// those that were not cut short and examined all claims, if there are such;
 // otherwise in the order given.
 [[nodiscard]] std::vector<RunReport> LatestOfEach(
     std::vector<RunReport> reports);

@@ -104,5 +104,20 @@ TEST(MatrixTest, TheLastRunInAPlaceCounts) {
   EXPECT_EQ(MatrixText({}, {}), "");
 }
 
+TEST(MatrixTest, AWholeRunCountsMoreThanALaterPartOfOne) {
+  std::vector<RunReport> reports = {On("ext4", {}), On("ext4", {}),
+                                    On("ext4", {})};
+  reports[0].context.run_id = "whole";
+  reports[0].context.started = "2026-01-01T00:00:00Z";
+  reports[1].context.started = "2026-01-02T00:00:00Z";
+  reports[1].cut_short = "interrupted by SIGINT";
+  reports[2].context.started = "2026-01-03T00:00:00Z";
+  reports[2].context.claims_total = 2;
+  reports[2].context.claims_chosen = 1;
+  const std::vector<RunReport> counted = LatestOfEach(reports);
+  ASSERT_EQ(counted.size(), 1u);
+  EXPECT_EQ(counted[0].context.run_id, "whole");
+}
+
 }  // namespace
 }  // namespace locklab::report

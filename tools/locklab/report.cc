@@ -301,7 +301,7 @@ Run SetUpReport(CLI::App& app, Context& context) {
   app.add_flag(
       "--matrix", flags->matrix,
       "One table of all: which lock is worth what on which filesystem, "
-      "by the last run on each, and which to use.");
+      "by the last whole run on each, and which to use.");
   app.add_option("--run", flags->run,
                  "The run to report: its id, or as much of its beginning as "
                  "tells it from the others, or latest.")
