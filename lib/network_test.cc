@@ -301,7 +301,7 @@ class DeletePendingOs final : public os::ForwardingOs {
     }
     return os::SysResult::Fail((flags & O_CREAT) != 0 ? EEXIST : ENOENT);
   }
-  void Close() { pending_ = false; }
+  void LetGo() { pending_ = false; }
 
  private:
   std::atomic<bool> pending_{true};
@@ -318,7 +318,7 @@ TEST_F(NetworkTest, RemovedLockThatSomebodyHasOpenIsHeld) {
     lock.acquire(5ms, error);
     EXPECT_EQ(error, Errc::kLockTimeout)
         << backend << ": " << lock.last_error_message();
-    std::jthread closes([&os] { os.Close(); });
+    std::jthread closes([&os] { os.LetGo(); });
     lock.acquire(20s, error);
     EXPECT_FALSE(error) << backend << ": " << lock.last_error_message();
   }
