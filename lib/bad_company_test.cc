@@ -1,5 +1,6 @@
 // Locks in bad company: threads that share an object, a janitor who sweeps lock
 // files away, files that vanish between two looks.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,11 +9,14 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
+#include "lib/backends/backend.h"
+#include "lib/backends/naming.h"
 #include "lib/lock_file.h"
 #include "lib/os/forwarding_os.h"
 #include "lib/testing/lock_test.h"
@@ -167,6 +171,62 @@ TEST_F(BadCompanyTest, TimeoutIsByTheClockOfTheSeam) {
     std::error_code error;
     lock.acquire(1ms, error);
     EXPECT_EQ(error, Errc::kLockTimeout) << lock.last_error_message();
+  }
+}
+
+// Whose close of the lock's file fails, after others have come in between.
+class FailingCloseOs final : public os::ForwardingOs {
+ public:
+  FailingCloseOs(std::string path, std::function<void()> before)
+      : path_(std::move(path)), before_(std::move(before)) {}
+  os::SysResult Open(const char* path, int flags, mode_t mode) override {
+    const os::SysResult opened = os::ForwardingOs::Open(path, flags, mode);
+    if (opened.ok() && path == path_ && (flags & O_CREAT) != 0) {
+      fd_ = static_cast<int>(opened.value);
+    }
+    return opened;
+  }
+  os::SysResult Close(int fd) override {
+    const os::SysResult closed = os::ForwardingOs::Close(fd);
+    if (fd != fd_) return closed;
+    fd_ = -1;
+    before_();
+    return os::SysResult::Fail(EIO);
+  }
+
+ private:
+  const std::string path_;
+  const std::function<void()> before_;
+  int fd_ = -1;
+};
+
+TEST_F(BadCompanyTest, SuccessorIsSafeFromWhoCannotMakeTheLock) {
+  LockFile successor(Path(), {.backend = "excl"});
+  FailingCloseOs os(successor.lock_path(), [&successor] {
+    successor.break_lock();
+    successor.acquire(0s);
+  });
+  LockFile unlucky(Path(), {.backend = "excl", .os = &os});
+  std::error_code error;
+  unlucky.acquire(0s, error);
+  EXPECT_TRUE(error);
+  EXPECT_TRUE(successor.i_am_locking());
+  successor.release(error);
+  EXPECT_FALSE(error) << successor.last_error_message();
+  EXPECT_TRUE(std::filesystem::is_empty(dir_));
+}
+
+// What a breaker that died took away from a holder that lives.
+TEST_F(BadCompanyTest, TicketOfABreakThatEndedEarlyIsCleared) {
+  for (const char* backend : {"link", "symlink", "pid", "excl", "mkdir"}) {
+    Owner me;
+    ASSERT_TRUE(MakeOwner(os::Os::Real(), &me).ok());
+    LockFile lock(Path(), {.backend = backend});
+    std::ofstream(LockNames(lock.lock_path()).Broken(TicketName(me))).flush();
+    EXPECT_FALSE(std::filesystem::is_empty(dir_)) << backend;
+    lock.acquire(0s);
+    lock.release();
+    EXPECT_TRUE(std::filesystem::is_empty(dir_)) << backend;
   }
 }
 

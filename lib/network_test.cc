@@ -9,7 +9,6 @@
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <set>
 #include <string>
@@ -220,48 +219,6 @@ TEST_F(NetworkTest, SuccessorIsSafeFromWhoSeesADeadHolderLong) {
     EXPECT_FALSE(error) << backend << ": " << successor.last_error_message();
     std::filesystem::remove(dir_ + "/old");
   }
-}
-
-// Whose close of the lock's file fails, after others have come in between.
-class FailingCloseOs final : public os::ForwardingOs {
- public:
-  FailingCloseOs(std::string path, std::function<void()> before)
-      : path_(std::move(path)), before_(std::move(before)) {}
-  os::SysResult Open(const char* path, int flags, mode_t mode) override {
-    const os::SysResult opened = os::ForwardingOs::Open(path, flags, mode);
-    if (opened.ok() && path == path_ && (flags & O_CREAT) != 0) {
-      fd_ = static_cast<int>(opened.value);
-    }
-    return opened;
-  }
-  os::SysResult Close(int fd) override {
-    const os::SysResult closed = os::ForwardingOs::Close(fd);
-    if (fd != fd_) return closed;
-    fd_ = -1;
-    before_();
-    return os::SysResult::Fail(EIO);
-  }
-
- private:
-  const std::string path_;
-  const std::function<void()> before_;
-  int fd_ = -1;
-};
-
-TEST_F(NetworkTest, SuccessorIsSafeFromWhoCannotMakeTheLock) {
-  LockFile successor(Path(), {.backend = "excl"});
-  FailingCloseOs os(successor.lock_path(), [&successor] {
-    successor.break_lock();
-    successor.acquire(0s);
-  });
-  LockFile unlucky(Path(), {.backend = "excl", .os = &os});
-  std::error_code error;
-  unlucky.acquire(0s, error);
-  EXPECT_TRUE(error);
-  EXPECT_TRUE(successor.i_am_locking());
-  successor.release(error);
-  EXPECT_FALSE(error) << successor.last_error_message();
-  EXPECT_TRUE(std::filesystem::is_empty(dir_));
 }
 
 // One that died between the two steps of its release has no ticket any more.
@@ -547,32 +504,6 @@ TEST_F(NetworkTest, LockThatCannotBeReadNowIsNotLost) {
     EXPECT_TRUE(lock.i_am_locking()) << backend;
     lock.release(error);
     EXPECT_FALSE(error) << backend << ": " << lock.last_error_message();
-    EXPECT_TRUE(std::filesystem::is_empty(dir_)) << backend;
-  }
-}
-
-// What a breaker that died took away from a holder that lives.
-TEST_F(NetworkTest, TicketOfABreakThatEndedEarlyIsCleared) {
-  for (const char* backend : {"link", "symlink", "pid", "excl", "mkdir"}) {
-    LockFile lock(Path(), {.backend = backend});
-    lock.acquire(0s);
-    std::string ticket;  // four parts, the last of its file's name
-    for (const auto& entry :
-         std::filesystem::recursive_directory_iterator(dir_)) {
-      const std::string name = entry.path().filename();
-      if (name.size() < 64) continue;
-      size_t start = name.size();
-      for (int part = 0; part < 4 && start != std::string::npos; ++part) {
-        start = name.rfind('.', start - 1);
-      }
-      ticket = start == std::string::npos ? name : name.substr(start + 1);
-    }
-    lock.release();
-    std::ofstream(lock.lock_path() + "." + ticket + ".broken").flush();
-    EXPECT_FALSE(std::filesystem::is_empty(dir_)) << backend;
-    LockFile next(Path(), {.backend = backend});
-    next.acquire(0s);
-    next.release();
     EXPECT_TRUE(std::filesystem::is_empty(dir_)) << backend;
   }
 }
