@@ -241,8 +241,7 @@ const auto kRows = std::to_array<Variant>({
      .pack = "smb3",
      .run = RunInGuest,
      .in_guest = "smb vers=3.1.1",
-     .twice = true,
-     .slow = true},
+     .twice = true},
     {.name = "smb3-nobrl",
      .doc = "SMB 3.1.1 whose record locks stay on the client (nobrl)",
      .made = "Samba and the kernel's client, in a guest",
@@ -251,8 +250,7 @@ const auto kRows = std::to_array<Variant>({
      .pack = "smb3-nobrl",
      .run = RunInGuest,
      .in_guest = "smb vers=3.1.1,nobrl",
-     .twice = true,
-     .slow = true},
+     .twice = true},
     {.name = "smb3-mfsymlinks",
      .doc = "SMB 3.1.1 with symbolic links in files (mfsymlinks)",
      .made = "Samba and the kernel's client, in a guest",
@@ -261,8 +259,7 @@ const auto kRows = std::to_array<Variant>({
      .pack = "smb3",
      .run = RunInGuest,
      .in_guest = "smb vers=3.1.1,mfsymlinks",
-     .twice = true,
-     .slow = true},
+     .twice = true},
     {.name = "smb3-cache-none",
      .doc = "SMB 3.1.1 without a cache (cache=none)",
      .made = "Samba and the kernel's client, in a guest",
@@ -271,8 +268,7 @@ const auto kRows = std::to_array<Variant>({
      .pack = "smb3",
      .run = RunInGuest,
      .in_guest = "smb vers=3.1.1,cache=none",
-     .twice = true,
-     .slow = true},
+     .twice = true},
     {.name = "smb3-noserverino",
      .doc = "SMB 3.1.1, a number for each name of a file (noserverino)",
      .made = "Samba and the kernel's client, in a guest",
@@ -281,8 +277,7 @@ const auto kRows = std::to_array<Variant>({
      .pack = "smb3",
      .run = RunInGuest,
      .in_guest = "smb vers=3.1.1,noserverino",
-     .twice = true,
-     .slow = true},
+     .twice = true},
     {.name = "smb1-unix",
      .doc = "SMB 1 with the UNIX extensions",
      .made = "Samba and the kernel's client, in a guest",
@@ -291,14 +286,14 @@ const auto kRows = std::to_array<Variant>({
      .pack = "smb1",
      .run = RunInGuest,
      .in_guest = "smb vers=1.0,unix",
-     .twice = true,
-     .slow = true},
+     .twice = true},
 });
 
 std::vector<Variant> Expand() {
   std::vector<Variant> all;
   for (Variant row : kRows) {
     if (row.kind == Kind::kGuest) row.room = kGuestRoom;
+    row.slow = row.in_guest.starts_with("smb ");
     all.push_back(row);
     if (!row.twice) continue;
     all.push_back(row);
